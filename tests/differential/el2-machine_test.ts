@@ -33,7 +33,7 @@ const machineOf = (elf: string, cpu: string) =>
     host = { kind = "image", el2 = "${elf}" }
   `);
 
-Deno.test("a hypervisor of our own finds on el2 what it finds on QEMU: firmware, GIC, timer, second CPU, stage 2", () =>
+Deno.test("a hypervisor of our own finds on el2 what it finds on QEMU: firmware, GIC, timer, second CPU, stage 2, virtual interrupts", () =>
   withHypervisor(async (elf) => {
     const { stdout } = await runNative("qemu-system-aarch64", [...QEMU.split(" "), "-kernel", elf]);
     assert.match(stdout, /\nend\n$/);

@@ -4,7 +4,7 @@
 typedef unsigned long u64;
 typedef unsigned int u32;
 
-extern char program[], second[];
+extern char program[], interrupted[], second[];
 u64 enter_el1(u64 entry, u64 x0);
 volatile u64 last_esr, last_interrupt = 1023, second_says;
 
@@ -49,23 +49,31 @@ static void firmware(void) {
   hex("hvc", last_esr), hex("x0", kept);
 }
 
-static void interrupts(void) {
-  gicd[0] = 1 << 4 | 2;                       // affinity routing, group 1
-  gicr[5] &= ~2u;                             // wake
-  volatile u32 *private = gicr + 0x4000;
-  private[0x20] = ~0u;                        // group 1
-  private[0x40] = 1u << 30;                   // the physical timer
-  MSR(S3_4_C12_C9_5, 0xf);                    // ICC_SRE_EL2
-  hex("icc_sre_el2", MRS(S3_4_C12_C9_5));
-  MSR(S3_0_C4_C6_0, 0xf8);                    // ICC_PMR_EL1
-  MSR(S3_0_C12_C12_7, 1);                     // ICC_IGRPEN1_EL1
-  MSR(hcr_el2, 1ul << 31 | 1 << 4);           // IMO: to EL2
+static volatile u32 *const private = (u32 *)0x080b0000;
+enum { TIMER = 30, MAINTENANCE = 25, ACTIVE = 0xc0, ENABLED = 0x40 };
+
+/** Waits until the timer has interrupted EL2. */
+static void timer_interrupt(void) {
+  last_interrupt = 1023;
   MSR(cntp_cval_el0, MRS(cntpct_el0) + 1000);
   MSR(cntp_ctl_el0, 1);
   __asm__ volatile("msr daifclr, #2");
   while (last_interrupt == 1023) __asm__ volatile("wfi");
   __asm__ volatile("msr daifset, #2");
   hex("interrupt", last_interrupt);
+}
+
+static void interrupts(void) {
+  gicd[0] = 1 << 4 | 2;                       // affinity routing, group 1
+  gicr[5] &= ~2u;                             // wake
+  private[0x20] = ~0u;                        // group 1
+  private[ENABLED] = 1u << TIMER;
+  MSR(S3_4_C12_C9_5, 0xf);                    // ICC_SRE_EL2
+  hex("icc_sre_el2", MRS(S3_4_C12_C9_5));
+  MSR(S3_0_C4_C6_0, 0xf8);                    // ICC_PMR_EL1
+  MSR(S3_0_C12_C12_7, 1);                     // ICC_IGRPEN1_EL1
+  MSR(hcr_el2, 1ul << 31 | 1 << 4);           // IMO: to EL2
+  timer_interrupt();
 }
 
 /** Stage 2: one page of code at 0x80000000, one of data at 0x80001000. */
@@ -106,6 +114,30 @@ static void guest_of_guest(void) {
   MSR(hcr_el2, 1ul << 31);
 }
 
+/** EL1 takes the timer's interrupt from a list register, whose end is that of the physical one. */
+static void virtual_interrupts(void) {
+  MSR(S3_0_C12_C12_4, 2);                     // ICC_CTLR_EL1.EOImode: EOIR drops the priority
+  MSR(hcr_el2, 1ul << 31 | 1 << 4 | 1);       // RW, IMO, VM
+  timer_interrupt();
+  hex("active", private[ACTIVE] >> TIMER & 1);
+  private[ENABLED] = 1u << MAINTENANCE;
+  MSR(S3_4_C12_C11_7, 0xf84c0002);            // ICH_VMCR_EL2: group 1
+  MSR(S3_4_C12_C12_0, 7ul << 60 | 0x80ul << 48 | (u64)TIMER << 32 | 27);
+  MSR(S3_4_C12_C11_0, 1 | 8);                 // ICH_HCR_EL2: En, NPIE
+  // Nothing is pending after it is acknowledged, which is a maintenance interrupt.
+  u64 x0 = enter_el1(IPA + (interrupted - program), 0);
+  hex("acknowledged", x0), hex("  misr", MRS(S3_4_C12_C11_2));
+  u64 physical = MRS(S3_0_C12_C12_0);
+  MSR(S3_4_C12_C11_0, 1);
+  MSR(S3_0_C12_C12_1, physical), MSR(S3_0_C12_C11_1, physical);
+  hex("  interrupt", physical), hex("  lr", MRS(S3_4_C12_C12_0)), hex("  active", private[ACTIVE]);
+  x0 = enter_el1(MRS(elr_el2), x0);
+  report("ended", x0);
+  hex("  lr", MRS(S3_4_C12_C12_0)), hex("  active", private[ACTIVE]);
+  MSR(S3_4_C12_C11_0, 0);
+  MSR(hcr_el2, 1ul << 31);
+}
+
 static void second_cpu(void) {
   hex("on?", smc(AFFINITY_INFO, 1, 0, 0));
   hex("cpu_on", smc(CPU_ON, 1, (u64)second, 0xbeef));
@@ -127,6 +159,7 @@ void main(u64 x0, int cpu) {
   firmware();
   interrupts();
   guest_of_guest();
+  virtual_interrupts();
   second_cpu();
   text("end\n");
   smc(SYSTEM_OFF, 0, 0, 0);

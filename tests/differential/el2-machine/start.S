@@ -106,3 +106,11 @@ program:
     smc     #0
     mrs     x0, midr_el1
     hvc     #3
+// It takes an interrupt by polling, and ends it.
+    .globl interrupted
+interrupted:
+    mrs     x0, S3_0_C12_C12_0          // ICC_IAR1_EL1
+    isb                                 // the maintenance interrupt comes here at the latest
+    msr     S3_0_C12_C12_1, x0          // ICC_EOIR1_EL1
+    isb
+    hvc     #4

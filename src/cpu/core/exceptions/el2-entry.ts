@@ -128,10 +128,14 @@ export function trapFromEl1(c: Code, library: Library, bit: bigint, esr: Value):
   });
 }
 
-/** WFI and WFE of EL1 and EL0 go to EL2 by TWI and TWE, if they would wait. */
+/**
+ * WFI and WFE of EL1 and EL0 go to EL2 by TWI and TWE, if they would wait; the function ends then.
+ * It ends as well where a virtual interrupt, of which the machine does not know, completes a WFI.
+ */
 export function trapWait(c: Code, library: Library, kind: Value, esr: Value): void {
-  const control = c.let(hcr(c));
-  const wakes = c.load("i32.load", CPU.IRQ).or(c.load("i32.load", CPU.FIQ)).or(virtualInterrupts(c));
+  const control = c.let(hcr(c)), isVirtual = c.let(virtualInterrupts(c));
+  c.if(kind.not().and(c.load("i32.load", CPU.PSTATE).and(Pstate.EL2).not()).and(isVirtual), () => c.return());
+  const wakes = c.load("i32.load", CPU.IRQ).or(c.load("i32.load", CPU.FIQ)).or(isVirtual);
   const traps = kind.select(has(control, Hcr.TWE), has(control, Hcr.TWI));
   c.if(c.load("i32.load", CPU.REGIME_BANK).not().and(traps).and(wakes.not()), () => {
     c.run(raiseToEl2(library), esr);
@@ -142,8 +146,11 @@ export function trapWait(c: Code, library: Library, kind: Value, esr: Value): vo
 /** HCR_EL2 with VI and VF for what the virtual CPU interface signals as well. */
 export const withVirtualLines = (c: Code): Value => hcr(c).or(c.load("i64.load32_u", CPU.VIRTUAL_LINES));
 
+/** From the bits of virtual interrupts to those of their routing. */
+const ROUTING_SHIFT = 3;
+
 /** Whether a virtual interrupt is pending, masked or not. */
-export const virtualInterrupts = (c: Code): Value => has(withVirtualLines(c), Hcr.VI | Hcr.VF | Hcr.VSE);
+export const virtualInterrupts = (c: Code): Value => has(withVirtualLines(c).shrU(ROUTING_SHIFT).and(hcr(c)), Hcr.IMO | Hcr.FMO | Hcr.AMO);
 
 /** Whether a return from `pstate` to `mode` of EL1 or EL2 is legal. */
 export function isLegalAbove(c: Code, pstate: Value, mode: Value, isEl1: Value): Value {

@@ -55,6 +55,7 @@ const EL2_RESET: readonly (readonly [RegisterName, bigint])[] = [
   ["HCR_EL2", Hcr.RW],
   ["CPTR_EL2", Cptr.Res1],
   ["VTCR_EL2", Vtcr.Res1],
+  ["ICH_HCR_EL2", 0n],
   ["ICH_VMCR_EL2", RESET_VMCR],
 ];
 

@@ -19,7 +19,7 @@ import { ALL_STAGE2_FLAGS } from "../memory/stage2.ts";
 import { EntropyBudget } from "../random/entropy-budget.ts";
 import type { VcpuTrace } from "../trace/trace-hub.ts";
 import { Block, DEEPEST_POWER_STATE, type LifeOfVcpu, type ResumePoint, VcpuLife, type VmmioAccess } from "./vcpu-life.ts";
-import { PerformanceInterrupt, PMU_PPI } from "./performance-interrupt.ts";
+import { CoreInterrupts } from "./core-interrupts.ts";
 import { TimerPpi, VcpuTimers } from "./timer.ts";
 import { VcpuAttachments } from "./vcpu-attachments.ts";
 import type { Entrance, VcpuEnd, VcpuProgram, VcpuServices } from "./vcpu-services.ts";
@@ -67,8 +67,7 @@ export class Vcpu extends HypervisorObject {
   /** The architectural state. */
   readonly registers: VcpuState;
   readonly timers: VcpuTimers;
-  /** Undefined if its CPU has no performance monitors. */
-  readonly performance: PerformanceInterrupt | undefined;
+  readonly coreInterrupts: CoreInterrupts;
   /** Undefined if VMs cannot read it. */
   readonly stolenTime: StolenTime | undefined;
   /** Trace of its work, and of its native program's. */
@@ -98,7 +97,7 @@ export class Vcpu extends HypervisorObject {
     this.registers = services.core.createVcpu();
     const deadlineChanged = () => services.scheduler.deadlineChanged(this);
     this.timers = new VcpuTimers(this, this.registers, services.machine, deadlineChanged, () => this.#holdsTimers);
-    this.performance = this.registers.names.includes("PMCR_EL0") ? new PerformanceInterrupt(this, this.registers) : undefined;
+    this.coreInterrupts = new CoreInterrupts(this, this.registers);
     this.stolenTime = services.behaviour.pvTime ? new StolenTime() : undefined;
     this.trace = services.trace.port(() => services.names.vcpu(this));
     this.resultWriter = services.names.writer("call", this);
@@ -301,11 +300,11 @@ export class Vcpu extends HypervisorObject {
 
   /** The sources of its PPIs. */
   #privateSources(): [source: VirqSource, ppi: number][] {
-    const { timers: { virtual, physical }, performance } = this;
+    const { timers: { virtual, physical } } = this;
     return [
       [virtual.source, TimerPpi.Virtual],
       [physical.source, TimerPpi.Physical],
-      ...performance ? [[performance.source, PMU_PPI] satisfies [VirqSource, number]] : [],
+      ...this.coreInterrupts.all.map(({ source, intid }): [VirqSource, number] => [source, intid]),
     ];
   }
 
@@ -319,8 +318,7 @@ export class Vcpu extends HypervisorObject {
     this.attachments.archive(archive);
     archiveRegisters(archive, this.services.core, this.registers);
     archive.within("timers", () => this.timers.archive(archive));
-    const { performance } = this;
-    if (performance) archive.within("performance", () => performance.archive(archive));
+    this.coreInterrupts.archive(archive);
     archive.within("entropy", () => this.entropy.archive(archive));
     this.#life.archive(archive);
     this.haltVirq.archive("haltVirq", archive);
@@ -371,7 +369,7 @@ export class Vcpu extends HypervisorObject {
   override discard(): void {
     super.discard();
     this.timers.release();
-    this.performance?.source.unbind();
+    this.coreInterrupts.release();
     this.services.core.releaseVcpu(this.registers);
   }
 
@@ -409,7 +407,7 @@ export class Vcpu extends HypervisorObject {
       this.services.scheduler.remove(this);
     }
     this.timers.release();
-    this.performance?.source.unbind();
+    this.coreInterrupts.release();
     this.haltVirq.unbind();
     this.wakeupVirq.unbind();
     this.attachments.release();
@@ -484,7 +482,7 @@ export class Vcpu extends HypervisorObject {
 
   #resetRegisters(): void {
     this.registers.reset();
-    this.performance?.disable();
+    this.coreInterrupts.disable();
     this.registers.chain = NO_CHAIN;
     this.registers.entered = { by: "power-on", at: this.registers.pc, spsr: 0 };
   }

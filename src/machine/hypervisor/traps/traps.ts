@@ -24,17 +24,21 @@ const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 export function handleExit(vcpu: Vcpu, exit: Exit): void {
   if (exit.reason === ExitReason.Trap) handleTrap(vcpu, exit);
   else if (exit.reason === ExitReason.Bus) handleBusAccess(vcpu, exit);
-  else handleNotice(vcpu, exit.reason);
+  else handleNotice(vcpu, exit);
 }
 
 /** Handles an exit that has no syndrome. */
-function handleNotice(vcpu: Vcpu, reason: ExitReason): void {
+function handleNotice(vcpu: Vcpu, { reason, deactivated }: Exit): void {
   switch (reason) {
     case ExitReason.Timer:
       vcpu.timers.reload(vcpu.services.now);
       break;
     case ExitReason.Pmu:
-      vcpu.performance?.update();
+      vcpu.coreInterrupts.performance?.update();
+      break;
+    case ExitReason.VirtualInterface:
+      vcpu.coreInterrupts.maintenance?.update();
+      if (deactivated !== undefined) vcpu.gic.gic.deactivate(vcpu.gic, deactivated);
       break;
     case ExitReason.Yield:
       vcpu.services.scheduler.endTurn();

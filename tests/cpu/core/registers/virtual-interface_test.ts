@@ -46,6 +46,16 @@ Deno.test("a pending list register interrupts EL1 where that is unmasked, also i
   assert.equal(idle.vcpu.pc, BigInt(CODE + 4), "the interface is disabled");
 });
 
+Deno.test("a WFI of EL1 is complete where a virtual interrupt is pending, masked or not", () => {
+  const wfi: Line = ["hint #0x3", 0xd503_207f], waiting = machine([wfi], { controls: 0 });
+  assert.equal(waiting.run(1).reason, ExitReason.Trap);
+  const woken = machine([wfi]);
+  assert.deepEqual([woken.run(1).reason, woken.vcpu.pc], [ExitReason.Budget, BigInt(CODE + 4)]);
+  const elsewhere = machine([wfi]);
+  elsewhere.vcpu.setRegister("HCR_EL2", Hcr.RW | Hcr.FMO);
+  assert.equal(elsewhere.run(1).reason, ExitReason.Trap, "group 1 is not routed to EL2");
+});
+
 Deno.test("the end of an interrupt deactivates the physical one that its list register names", () => {
   const cpu = machine([mrs("icc_iar1_el1"), msr("icc_eoir1_el1")], { list: PENDING | HARDWARE });
   const { reason, retired, deactivated } = cpu.run(10);

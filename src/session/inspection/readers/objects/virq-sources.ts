@@ -24,7 +24,7 @@ function readNames(view: View): ReadonlyMap<LevelSource, string> {
   for (const vcpu of view.objects("thread")) {
     names.set(vcpu.timers.virtual.source, "vtimer");
     names.set(vcpu.timers.physical.source, "ptimer");
-    if (vcpu.performance) names.set(vcpu.performance.source, "pmu");
+    for (const { source, name } of vcpu.coreInterrupts.all) names.set(source, name);
     names.set(vcpu.haltVirq, `${view.vcpu(vcpu)} halted`);
     names.set(vcpu.wakeupVirq, `${view.vcpu(vcpu)} wants to run`);
   }
