@@ -9,7 +9,7 @@ import { crosvmMachine } from "./crosvm.ts";
 import { ForeignMachine } from "./foreign-machine.ts";
 import { lkvmMachine } from "./lkvm.ts";
 import { qemuMachine } from "./qemu.ts";
-import { shellCommand } from "./shell-line.ts";
+import { shellCommand, type ShellLine } from "./shell-line.ts";
 
 /** A program: the words that start it, and its machine. */
 interface Program {
@@ -26,6 +26,9 @@ const PROGRAMS: readonly Program[] = [
 ];
 /** Android's program for a vm_config.json. */
 const AVF = "vm";
+/** Commands of a text that are read to find the one that starts a VM. */
+const COMMANDS_MAX = 64;
+const SHELLS = "it is the shell's, and is not run";
 /** QEMU's programs for other CPUs. */
 const OTHERS = /^qemu-system-\w+$|^qemu-kvm$/;
 
@@ -34,7 +37,7 @@ const OTHERS = /^qemu-system-\w+$|^qemu-kvm$/;
  * @throws UserError that names the option, the word or the file
  */
 export function machineOfLine(text: string): ForeignMachine {
-  const { words, rest } = shellCommand(text), file = configurationOf(words);
+  const { words, rest, before } = commandOfVm(text), file = configurationOf(words);
   if (file !== undefined) return machineOfFile(file);
   const at = words.findIndex((word) => programOf(word) !== undefined || OTHERS.test(basename(word)));
   if (at < 0) {
@@ -46,11 +49,28 @@ export function machineOfLine(text: string): ForeignMachine {
   const verb = program.verb === undefined ? at : words.indexOf(program.verb, at);
   if (verb < 0) throw new UserError(`${terminalWord(words[at])}: no ${program.verb}`, `give a line of ${program.names[0]} ${program.verb}`);
   const machine = new ForeignMachine([program.names[0], ...program.verb === undefined ? [] : [program.verb]].join(" "));
-  if (rest !== "" && !/^&\s*$/.test(rest)) machine.absent(rest, "it is the shell's, and is not run");
+  for (const command of before) machine.absent(command, SHELLS);
+  if (rest !== "" && !/^&\s*$/.test(rest)) machine.absent(rest, SHELLS);
   program.read(machine, words.slice(verb + 1));
   machine.check();
   return machine;
 }
+
+/** The command among those of a text that starts a VM, and those before it; else the first. */
+function commandOfVm(text: string): ShellLine & { readonly before: readonly string[] } {
+  const first = shellCommand(text), before: string[] = [];
+  let command = first;
+  while (!startsVm(command.words)) {
+    const rest = command.rest.replace(/^[;&\s]+/, "");
+    if (rest === "" || before.length === COMMANDS_MAX) return { ...first, before: [] };
+    before.push(terminalWord(command.words.join(" ")));
+    command = shellCommand(rest);
+  }
+  return { ...command, before };
+}
+
+const startsVm = (words: readonly string[]): boolean =>
+  configurationOf(words) !== undefined || words.some((word) => programOf(word) !== undefined || OTHERS.test(basename(word)));
 
 /** The file of `FILE.json` or `vm run FILE.json`. */
 function configurationOf(words: readonly string[]): string | undefined {

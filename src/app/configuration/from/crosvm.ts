@@ -207,7 +207,16 @@ const OTHERS: readonly ForeignOption[] = [
     "--disable-virtio-intx",
     "--force-disable-readonly-mem",
   ),
-  ...ofProcess("--hugepages", "--init-mem N", "--irqchip KIND", "--lock-guest-memory", "--netmask MASK", "--net-vq-pairs N", "--no-smt"),
+  ...ofProcess(
+    "--hugepages",
+    "--init-mem N",
+    "--irqchip KIND",
+    "--lock-guest-memory",
+    "--netmask MASK",
+    "--net-vq-pairs N",
+    "--no-smt",
+    "--prepare-lend-mthp",
+  ),
   ...ofProcess("--no-usb", "--no-rtc", "--no-i8042", "--itmt", "--enable-hwp", "--host-cpu-topology", "--per-vm-core-scheduling"),
   ...ofProcess("--pci-hotplug-slots N", "--swap PATH", "--task-profiles LIST", "--unmap-guest-memory-on-fork", "--vcpu-cgroup-path PATH"),
   ...ofProcess(

@@ -210,7 +210,11 @@ export class QemuLine {
       this.#pci.add(true);
       this.#disk(drive);
     }
+    // That card is a function of PCI, unless all that the line names is on virtio-mmio: a guest that
+    // looks there alone would not find its disks.
+    const onMmio = this.#pci.has(false) && !this.#pci.has(true);
     if (!this.cards) this.nic("the card that QEMU adds", "user");
+    if (onMmio) this.#pci.delete(true);
     this.#putFlash();
     if (machine.board !== "primary") return;
     const pci = this.#pci.has(true);

@@ -149,7 +149,7 @@ export const PUBLIC_LINES: readonly PublicLine[] = [
       "machine.cpus": 4,
       "host.cmdline": "noinitrd sched_debug root=/dev/vda rootfstype=ext4 rw loglevel=8",
     },
-    absent: ["devices of virtio-mmio"],
+    absent: [],
   },
   {
     of: "a cloud image: UEFI in two banks, cloud-init, a port for ssh",
@@ -275,6 +275,133 @@ export const PUBLIC_LINES: readonly PublicLine[] = [
     devices: ["9p rw @/shared myshare_tag", "vsock 5", "net user", "console hvc0"],
     keys: { "vm.guest.cmdline": "console=hvc0", "vm.guest.memory": "1536MiB", "vm.guest.vcpus": 2 },
     absent: [BOARD, "--irqchip gicv3-its"],
+  },
+  {
+    of: "a README: UEFI with a disk of virtio-mmio alone",
+    line: "qemu-system-aarch64 -M virt,gic-version=3 -cpu cortex-a710 -smp 4 -m 512M \\\n  -bios @/QEMU_EFI.fd \\\n" +
+      '  -drive if=none,file="@/disk.img",format=raw,id=drive0 -device virtio-blk-device,drive=drive0 \\\n  -serial stdio -display none -no-reboot',
+    devices: ["block rw @/disk.img", "net user"],
+    keys: { "host.bus": undefined, "machine.cpu": "a710", "machine.cpus": 4, "host.firmware": "@/QEMU_EFI.fd" },
+    absent: ["-display none"],
+  },
+  {
+    of: "a script: a kernel without PCI, HVF",
+    line: "qemu-system-aarch64 -M virt,gic-version=3 -cpu cortex-a72 -accel hvf -m 128M -smp 1 -nographic \\\n" +
+      "    -global virtio-mmio.force-legacy=false -global virtio-mmio.ioeventfd=off \\\n" +
+      '    -drive file="@/disk.img",if=none,format=raw,id=d0 -device virtio-blk-device,drive=d0 -kernel @/Image',
+    devices: ["block rw @/disk.img", "net user"],
+    keys: { "host.bus": undefined, "host.kernel": "@/Image" },
+    absent: [],
+  },
+  {
+    of: "a README of an operating system: its input, its serial port in a file",
+    line:
+      "qemu-system-aarch64 -M virt,gic-version=3 -cpu max -m 512 -smp 4 \\\n  -kernel @/kernel.elf \\\n  -display none -no-reboot \\\n" +
+      "  -device virtio-gpu-device -device virtio-keyboard-device -device virtio-tablet-device \\\n  -device virtio-blk-device,drive=ext2 \\\n" +
+      "  -drive if=none,id=ext2,format=raw,file=@/disk.img \\\n  -device virtio-net-device,netdev=net0 -netdev user,id=net0 \\\n  -serial file:@/out.txt",
+    devices: ["pl011 @/out.txt", "input keyboard", "input tablet", "block rw @/disk.img", "net user"],
+    keys: { "host.bus": undefined, "host.image": "@/kernel.elf" },
+    absent: ["-display none", "-device virtio-gpu-device"],
+  },
+  {
+    of: "a test of QEMU: a confidential guest of KVM",
+    line:
+      "qemu-system-aarch64 -M virt,gic-version=3 -cpu host -enable-kvm -m 512M -M confidential-guest-support=rme0 -object rme-guest,id=rme0 " +
+      "-device virtio-net-pci,netdev=net0,romfile= -netdev user,id=net0 -kernel @/Image -initrd @/initrd -serial stdio",
+    devices: ["net user"],
+    keys: { "host.bus": "pci", "machine.msi": "its" },
+    absent: ["-M confidential-guest-support=rme0"],
+  },
+  {
+    of: "Yocto: U-Boot, a kernel beside it, a disk of virtio-mmio",
+    line: "qemu-system-aarch64 -machine virt -cpu cortex-a57 -smp 1 -m 512 -nographic \\\n    -bios @/u-boot.bin -kernel @/Image \\\n" +
+      "    -drive file=@/root.img,if=none,format=raw,id=hd0 -device virtio-blk-device,drive=hd0 -serial mon:stdio",
+    devices: ["block rw @/root.img", "net user"],
+    keys: { "host.bus": undefined, "host.firmware": "@/u-boot.bin" },
+    absent: [],
+  },
+  {
+    of: "a Makefile: sudo, a TAP interface, an address of the card",
+    line: "sudo -S qemu-system-aarch64 -machine virt -cpu cortex-a53 -smp 4 -m 1024 -serial stdio -kernel @/Image " +
+      "-drive file=@/disk.img,if=none,id=blk -device virtio-blk-device,drive=blk -device virtio-net-device,netdev=network0,mac=52:54:00:4a:1e:d4 " +
+      '-netdev tap,id=network0,ifname=tap0 --append "earlyprintk console=ttyAMA0 root=/dev/vda rw"',
+    devices: ["block rw @/disk.img", "net user"],
+    keys: { "host.cmdline": "earlyprintk console=ttyAMA0 root=/dev/vda rw" },
+    absent: ["-netdev tap", "-device virtio-net-device mac=52:54:00:4a:1e:d4"],
+  },
+  {
+    of: "a script: a kernel that the loader puts in place",
+    line: "qemu-system-aarch64 -machine virt -cpu cortex-a57 -bios @/u-boot.bin -nographic " +
+      "-device loader,file=@/kernel.elf,addr=0x42200000,force-raw=on",
+    devices: ["net user"],
+    keys: { "host.firmware": "@/u-boot.bin" },
+    absent: ["-device loader"],
+  },
+  {
+    of: "notes: a board's system, more memory than el2 has, a monitor",
+    line:
+      'qemu-system-aarch64 -machine virt -cpu cortex-a72 -smp 6 -m 4G -kernel @/Image -append "root=/dev/vda2 rw panic=0 console=ttyAMA0" ' +
+      "-drive format=raw,file=@/sd.img,if=none,id=hd0,cache=writeback -device virtio-blk,drive=hd0,bootindex=0 " +
+      "-netdev user,id=mynet,hostfwd=tcp::2222-:22 -device virtio-net-pci,netdev=mynet -monitor telnet:127.0.0.1:5555,server,nowait",
+    devices: ["block rw @/sd.img", "net user 2222:22"],
+    keys: { "host.bus": "pci", "machine.cpus": 6 },
+    absent: ["memory of 4GiB"],
+  },
+  {
+    of: "a script: options with two hyphens, a network of one's own",
+    line: "qemu-system-aarch64 -machine virt -cpu max --kernel @/Image --initrd @/initrd -append 'ip=on' " +
+      "-netdev user,id=n1,hostfwd=tcp:0.0.0.0:17010-:17010,net=192.168.1.0/24,host=192.168.1.1 -device virtio-net-pci,netdev=n1 -serial mon:stdio -nographic",
+    devices: ["net user 17010:17010"],
+    keys: { "host.cmdline": "ip=on" },
+    absent: ["-netdev hostfwd=tcp:0.0.0.0:17010-:17010"],
+  },
+  {
+    of: "a script: the machine named twice",
+    line: "qemu-system-aarch64 -machine virt -cpu cortex-a57 \\\n  -machine type=virt -m 128 -nographic \\\n  -kernel @/kernel.elf",
+    devices: ["net user"],
+    keys: { "machine.memory": "128MiB", "host.image": "@/kernel.elf" },
+    absent: [],
+  },
+  {
+    of: "a phone's script: commands before the VMM",
+    line:
+      "export LD_LIBRARY_PATH=/apex/com.android.virt/lib64:/system/lib64; nohup /apex/com.android.virt/bin/crosvm run --disable-sandbox " +
+      '--mem 1024 --cpus 2 --block path=@/root.img,root --block path=@/disk.img --params "earlycon console=ttyS0" --serial type=stdout ' +
+      "--net tap-name=vm_a --socket @/vm.sock @/Image > /data/console.log 2>&1 &",
+    devices: ["block rw @/root.img", "block rw @/disk.img", "net user", ...OWN],
+    keys: { "vm.guest.vcpus": 2 },
+    absent: ["export LD_LIBRARY_PATH=/apex/com.android.virt/lib64:/system/lib64", "--net tap-name=vm_a"],
+  },
+  {
+    of: "a blog: a display and input devices",
+    line:
+      "crosvm run --disable-sandbox \\\n\t--cpus 4 --mem 1024 \\\n\t--rwdisk=@/root.img \\\n\t--params=root=/dev/vda \\\n\t--gpu --x-display :0 \\\n" +
+      "\t--socket=crosvm.sock --evdev /dev/input/event18 \\\n\t@/Image",
+    devices: ["block rw @/root.img", ...OWN],
+    keys: { "vm.guest.cmdline": "console=ttyS0 root=/dev/vda" },
+    absent: ["--gpu", "--x-display :0", "--evdev /dev/input/event18"],
+  },
+  {
+    of: "a report about Droid-VM's build",
+    line: "/data/data/cn.classfun.droidvm/usr/bin/crosvm --log-level=debug run --hypervisor gunyah --disable-sandbox --cpus 2 --mem 1024 " +
+      "--protected-vm-without-firmware --block @/debian.img,lock=false --no-balloon --no-pmu --no-rng --no-smt --no-usb --hugepages --prepare-lend-mthp @/Image",
+    devices: ["block rw @/debian.img"],
+    keys: { "vm.guest.memory": "1GiB" },
+    absent: ["--protected-vm-without-firmware", "--no-pmu"],
+  },
+  {
+    of: "lists: kvmtool with more CPUs than el2 has",
+    line: "lkvm run -k @/Image -c 31 --pmu",
+    devices: ["net user"],
+    keys: { "vm.guest.vcpus": 8 },
+    absent: [BOARD, "--pmu", "31 CPUs"],
+  },
+  {
+    of: "lists: kvmtool with a display",
+    line: "./lkvm run -c2 -m2048 -k @/Image --sdl",
+    devices: ["net user"],
+    keys: { "vm.guest.memory": "2GiB", "vm.guest.vcpus": 2 },
+    absent: [BOARD, "--sdl"],
   },
 ];
 
