@@ -74,12 +74,18 @@ export async function planScenario(
   return { ...all, ...prompts && isWhole ? await prompts.plan(shared, ramdisk) : { plan: shared } };
 }
 
+/**
+ * kselftest appends what its programs report to /dev/stdout, which a system without udev lacks: it
+ * would be a file.
+ */
+const LINK_STDOUT = "[ -e /dev/stdout ] || ln -s /proc/self/fd/1 /dev/stdout";
+
 /** The same with commands for targets of kselftest. @throws ScenarioError if there is none */
 function withKselftest(scenario: Scenario, [folder]: readonly string[]): Scenario {
   const steps = scenario.steps.map((step): Step => {
     if (step.kind !== "run" || typeof step.run === "string") return step;
     const targets = step.run.kselftest.map((target) => `-c ${target}`).join(" ");
-    if (folder !== undefined) return { ...step, run: `cd ${shellQuoted(folder)} && ./run_kselftest.sh ${targets}` };
+    if (folder !== undefined) return { ...step, run: `cd ${shellQuoted(folder)} && { ${LINK_STDOUT}; ./run_kselftest.sh ${targets}; }` };
     const what = `${scenario.file}:${step.line}: run: no folder of overlay or root has run_kselftest.sh`;
     throw new ScenarioError(what, "build one with make -C tools/testing/selftests install INSTALL_PATH=FOLDER, and name it in overlay");
   });
