@@ -4,8 +4,8 @@
 import type { CodeSignature } from "../src/cpu/core/boot.ts";
 import { decodeFile, signatureIn } from "../src/session/assembly/code/code-file.ts";
 
-/** The requests of the runs that kept their code in this cache folder of el2. */
-export function recordedRequests(cache: string): CodeSignature[] {
+/** The requests of the runs that kept their code in this cache folder of el2, by its files. */
+export function recordedRuns(cache: string): CodeSignature[][] {
   const paths = [...Deno.readDirSync(`${cache}/code`)].map(({ name }) => `${cache}/code/${name}`).sort();
-  return paths.flatMap((path) => decodeFile(Deno.readFileSync(path)).map(signatureIn));
+  return paths.map((path) => decodeFile(Deno.readFileSync(path)).map(signatureIn));
 }

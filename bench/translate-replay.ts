@@ -13,7 +13,8 @@ import { Translator } from "../src/cpu/core/translator/translator.ts";
 import { fillGap } from "../src/cpu/core/wasm/module.ts";
 import { node } from "../src/kit/support/node-modules.ts";
 import { MiB, WASM_PAGE_SIZE } from "../src/kit/support/values/sizes.ts";
-import { recordedRequests } from "./region-requests.ts";
+import { addAgain, type Again } from "./made-again.ts";
+import { recordedRuns } from "./region-requests.ts";
 import { addKinds, type Kinds } from "./wasm-kinds.ts";
 
 /** Phases of a request, in order, ms of each. */
@@ -42,6 +43,8 @@ export interface Replayed {
   readonly passes: Readonly<Record<"first" | "cold" | "warm", Pass>>;
   /** Bytes of the modules of a pass, by kind. */
   readonly kinds: Kinds;
+  /** Instructions of all requests. */
+  readonly again: Again;
   /** Bytes of JavaScript's heap that an instruction of the warm pass takes. */
   readonly allocated: number;
 }
@@ -95,7 +98,7 @@ function make(signature: CodeSignature, pass: Pass): void {
 /** Bytes of JavaScript's heap that were allocated so far, also those that are free again. */
 const allocated = () => (node.v8.getHeapStatistics() as { total_allocated_bytes?: number }).total_allocated_bytes ?? NaN;
 
-const signatures = recordedRequests(Deno.args[0]);
+const runs = recordedRuns(Deno.args[0]), signatures = runs.flat();
 const first = newPass(), cold = newPass(), warm = newPass();
 for (const signature of signatures) make(signature, first.instructions < FIRST ? first : cold);
 const before = allocated();
@@ -105,4 +108,6 @@ const passes = { first, cold, warm }, kinds: Kinds = {};
 for (const signature of signatures) {
   addKinds(generateModule(core.library, core.importedMemory, partsFrom(signature, instructions)).bytes, kinds);
 }
-console.log(JSON.stringify({ passes, kinds, allocated: taken / warm.instructions } satisfies Replayed));
+const again: Again = { new: 0, same: 0, grown: 0, inner: 0, outer: 0 };
+for (const run of runs) addAgain(run.values().map((signature) => partsFrom(signature, instructions)), again);
+console.log(JSON.stringify({ passes, kinds, again, allocated: taken / warm.instructions } satisfies Replayed));

@@ -1,13 +1,14 @@
 // `deno task bench translate`: what it costs to translate code of real programs. In runs of ten
-// programs of Debian: microseconds and bytes per instruction, by phase, what the bytes are for, and
-// how many regions were made again or looked for in vain. Then the requests of these runs alone, in
-// another process, whose compiler is cold at first and then warm.
+// programs of Debian: microseconds and bytes per instruction, by phase, what the bytes are for, how
+// many regions were made again or looked for in vain, and why instructions were. Then the requests
+// of these runs alone, in another process, whose compiler is cold at first and then warm.
 
 import { onlyRound, printedContest } from "./ab.ts";
 import { printDocument } from "./documents.ts";
 import { el2Module } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
 import { withSpread } from "./statistics.ts";
+import type { Again } from "./made-again.ts";
 import type { Pass, Phases, Replayed } from "./translate-replay.ts";
 import { runSet, suiteGuest, type UserlandSet } from "./userland.ts";
 
@@ -24,6 +25,13 @@ const WARM_MICROSECONDS = 8, FIRST_MICROSECONDS = 12, BYTES = 48;
 
 const REPLAY = "bench/translate-replay.ts";
 const PASSES = { first: "first 1,000", cold: "the others", warm: "all again" } as const;
+/** Reasons why instructions are made again (made-again.ts). */
+const AGAIN = {
+  same: "the same region",
+  grown: "a region that reaches further",
+  inner: "a region that begins inside of another",
+  outer: "a region around another",
+} as const satisfies Partial<Record<keyof Again, string>>;
 const PHASES = ["decoding", "analysis", "emission", "module", "instance"] as const satisfies readonly (keyof Phases)[];
 
 /** The translator's counters in the runs of the programs, added up. */
@@ -66,7 +74,7 @@ async function measure(): Promise<Round> {
 }
 
 /** Figures of a round, each of which is better when it is smaller. */
-function figuresOf({ counters, replayed: { passes, kinds, allocated } }: Round): Record<string, number> {
+function figuresOf({ counters, replayed: { passes, kinds, again, allocated } }: Round): Record<string, number> {
   const { instructions, milliseconds, wasmBytes, discoveryMilliseconds, emissionMilliseconds, modulesMilliseconds } = counters;
   return {
     "in the run: us an instruction": each(milliseconds, instructions),
@@ -82,6 +90,11 @@ function figuresOf({ counters, replayed: { passes, kinds, allocated } }: Round):
     ),
     ...Object.fromEntries(
       PHASES.map((phase) => [`alone, ${PASSES.warm}: ${phase}`, each(passes.warm.phases[phase], passes.warm.instructions)]),
+    ),
+    ...Object.fromEntries(
+      Object.entries(AGAIN).map((
+        [reason, what],
+      ) => [`made again of 100: ${what}`, 100 * again[reason as keyof typeof AGAIN] / passes.warm.instructions]),
     ),
     "alone: bytes allocated an instruction": allocated,
   };
