@@ -99,7 +99,7 @@ export function trapOf(c: Code, name: string, direction: RegisterMove): Value | 
 }
 
 /** Whether code is of EL1, or of an EL0 that is not a host's. */
-const isGuest = (c: Code) => level(c).ne(Pstate.EL2).and(level(c).nonZero().or(isHost(c).not()));
+export const isGuest = (c: Code): Value => level(c).ne(Pstate.EL2).and(level(c).nonZero().or(isHost(c).not()));
 
 /** CNTHCTL_EL2 does not enable what a bit is for. */
 function forbidsTimer(c: Code, bit: number): Value {
@@ -126,7 +126,12 @@ export function trapsUnknown(c: Code, encoding: Value): Value {
   const implementation = is(OP0 | encode(0, 0, 11, 0, 0), encode(3, 0, 11, 0, 0));
   const actlr = is(OP0 | FIELD.op1 | FIELD.crn | FIELD.crm | FIELD.op2, encode(3, 0, 1, 0, 1));
   const monitors = is(OP0 | FIELD.crn, encode(3, 0, 9, 0, 0));
-  const others = [[identification, Hcr.TID3], [implementation, Hcr.TIDCP], [actlr, Hcr.TACR]] as const;
+  const regions = is(OP0 | FIELD.op1 | FIELD.crn | FIELD.crm, encode(3, 0, 10, 4, 0));
+  const errors = [3, 4, 5].map((crm) => is(OP0 | FIELD.op1 | FIELD.crn | FIELD.crm, encode(3, 0, 5, crm, 0))).reduce((any, one) =>
+    any.or(one)
+  );
+  const groups = [[identification, Hcr.TID3], [implementation, Hcr.TIDCP], [actlr, Hcr.TACR]] as const;
+  const others = [...groups, [regions, Hcr.TLOR], [errors, Hcr.TERR]] as const;
   const trapped = others.map(([group, bit]) => group.and(has(c, bit))).reduce((any, one) => any.or(one)).or(monitors.and(mdcr(Mdcr.TPM)));
   return level(c).eq(Pstate.EL1).and(isDebug.select(debug, trapped));
 }

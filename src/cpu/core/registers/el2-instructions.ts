@@ -1,6 +1,7 @@
 // TLBI and AT in cores with EL2: those of EL2 itself, and the regime that those of EL1 are for when
 // EL2 executes them. Arm ARM C5.4, C5.5.
 
+import { Hcr } from "../architecture/hypervisor-control.ts";
 import { isHost } from "../exceptions/el2-entry.ts";
 import { AccessKind } from "../memory/translation.ts";
 import { Tlbi, tlbiOf } from "../memory/tlb.ts";
@@ -14,12 +15,28 @@ import type { Library } from "../wasm/library.ts";
 /** op1, CRn, CRm and op2 of a SYS instruction. */
 type SysFields = readonly [op1: number, crn: number, crm: number, op2: number];
 
+/** CRn of TLBI; the second is FEAT_XS's. */
+const TLBI_CRNS: readonly number[] = [8, 9];
+
 /** Runs `body`, an AT of EL1, with the translation regime of EL1; for a host that is EL2's. */
 export function inRegimeOfEl1(c: Code, body: () => void): void {
   const before = c.let(c.load("i32.load", CPU.REGIME_BANK));
   c.store("i32.store", CPU.REGIME_BANK, isHost(c).select(before, EL1_OFFSET));
   body();
   c.store("i32.store", CPU.REGIME_BANK, before);
+}
+
+/** IC and DC that HCR_EL2 traps: by set and way, to the points of coherency and unification. */
+const TRAPPED_MAINTENANCE: readonly (readonly [bit: bigint, operations: readonly SysFields[]])[] = [
+  [Hcr.TSW, [[0, 7, 6, 2], [0, 7, 10, 2], [0, 7, 14, 2]]],
+  [Hcr.TPCP, [[0, 7, 6, 1], [3, 7, 10, 1], [3, 7, 12, 1], [3, 7, 13, 1], [3, 7, 14, 1]]],
+  [Hcr.TPU, [[0, 7, 1, 0], [0, 7, 5, 0], [3, 7, 5, 1], [3, 7, 11, 1]]],
+];
+
+/** The bit of HCR_EL2 that traps IC, DC or TLBI below EL2, if there is one. */
+export function trapOfInstruction(fields: SysFields): bigint | undefined {
+  if (fields[0] === 0 && TLBI_CRNS.includes(fields[1])) return Hcr.TTLB;
+  return TRAPPED_MAINTENANCE.find(([, operations]) => operations.some((one) => one.join() === fields.join()))?.[0];
 }
 
 /** A TLBI of EL1's regime, which for a host is EL2's. */

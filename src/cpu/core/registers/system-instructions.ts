@@ -8,18 +8,20 @@
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { Pstate, Sctlr } from "../architecture/exceptions.ts";
+import { hcr } from "../exceptions/el2-entry.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { raiseAbort } from "../memory/aborts.ts";
 import { mmuFunction, Rights } from "../memory/mmu.ts";
 import { AccessKind, Fault } from "../memory/translation.ts";
 import { translateStage2 } from "../memory/stage2-walk.ts";
 import { tlbFunction, Tlbi } from "../memory/tlb.ts";
-import { hasEl2, regimeBank } from "../state/banks.ts";
+import { hasEl2, raiseToEl2, regimeBank } from "../state/banks.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { Access, callee, define as defineFunction } from "../state/functions.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { AT_OF_BOTH, AT_OF_EL2, inRegimeOfEl1, invalidateRegime, TLBI_OF_EL2 } from "./el2-instructions.ts";
+import { isGuest } from "./el2-controls.ts";
+import { AT_OF_BOTH, AT_OF_EL2, inRegimeOfEl1, invalidateRegime, TLBI_OF_EL2, trapOfInstruction } from "./el2-instructions.ts";
 
 /** op1:CRn:CRm:op2 in 14 bits, as the instruction has them. */
 export function encodeSystemInstruction(op1: number, crn: number, crm: number, op2: number): number {
@@ -137,6 +139,12 @@ export function defineSystemInstructions(library: Library, features: ReadonlySet
     );
   };
   const el1Only = (c: Code, body: () => void) => c.if(atEl0(c), () => c.run(undefinedInstruction), body);
+  /** Below EL2, which may trap the instruction. */
+  const unlessTrapped = (c: Code, fields: readonly [number, number, number, number], body: () => void) => {
+    const bit = hasEl2(library) ? trapOfInstruction(fields) : undefined;
+    if (bit === undefined) return body();
+    c.if(isGuest(c).and(hcr(c).and(bit).nonZero()), () => c.run(raiseToEl2(library), c.call(systemSyndrome)), body);
+  };
 
   {
     const c = new Code(defineFunction(library, "systemInstruction"));
@@ -155,19 +163,20 @@ export function defineSystemInstructions(library: Library, features: ReadonlySet
     for (const crn of features.has("FEAT_XS") ? [TLBI_CRN, TLBI_NXS_CRN] : [TLBI_CRN]) {
       c.if(encoding.shrU(7).eq(crn), () => {
         for (const { crm, op2, kind, broadcast } of tlbiForms(features)) {
-          on([0, crn, crm, op2], () =>
-            el1Only(c, () => {
+          const fields = [0, crn, crm, op2] as const,
+            invalidate = () => {
               if (hasEl2(library)) invalidateRegime(c, library, kind, operand);
               else c.run(tlbFunction(library, "tlbi"), kind, operand, broadcast);
-            }));
+            };
+          on(fields, () => el1Only(c, () => unlessTrapped(c, fields, invalidate)));
         }
       });
     }
     const byAddress = features.has("FEAT_DPB2") ? [...CLEAN_BY_ADDRESS, DC_CVADP] : CLEAN_BY_ADDRESS;
-    for (const fields of byAddress) on(fields, () => trapUnless(c, Sctlr.UCI, translated));
-    on(IC_IVAU, () => trapUnless(c, Sctlr.UCI, () => {}));
-    on(DC_IVAC, () => el1Only(c, translated));
-    for (const fields of WHOLE_CACHE) on(fields, () => el1Only(c, () => {}));
+    for (const fields of byAddress) on(fields, () => trapUnless(c, Sctlr.UCI, () => unlessTrapped(c, fields, translated)));
+    on(IC_IVAU, () => trapUnless(c, Sctlr.UCI, () => unlessTrapped(c, IC_IVAU, () => {})));
+    on(DC_IVAC, () => el1Only(c, () => unlessTrapped(c, DC_IVAC, translated)));
+    for (const fields of WHOLE_CACHE) on(fields, () => el1Only(c, () => unlessTrapped(c, fields, () => {})));
     for (const [fields, access] of translations(features)) {
       const translate = () => addressTranslate(c, library, operand, access);
       on(fields, () => el1Only(c, () => hasEl2(library) ? inRegimeOfEl1(c, translate) : translate()));

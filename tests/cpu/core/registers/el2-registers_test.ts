@@ -34,7 +34,6 @@ function write(cpu: Rig, name: string, value: bigint) {
 Deno.test("a write that asks for what is not built leaves the core, and changes nothing", () => {
   const cases = [
     ["hcr_el2", Hcr.DC],
-    ["hcr_el2", Hcr.TTLB],
     ["hcr_el2", Hcr.TDZ],
     ["hcr_el2", Hcr.TEA],
     ["mdcr_el2", Mdcr.TDE],
