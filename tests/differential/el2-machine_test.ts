@@ -14,15 +14,21 @@ const QEMU =
 /** Virtual seconds; it takes a thousandth of one. */
 const MOST_SECONDS = 1;
 
-/** Builds the hypervisor, and calls `use` with the path of its ELF file. */
-function withHypervisor(use: (elf: string) => Promise<void>): Promise<void> {
+/** Builds a program of these sources, and calls `use` with the path of its ELF file. */
+function withProgram(sources: readonly string[], use: (elf: string) => Promise<void>): Promise<void> {
   return inFolder(async (folder) => {
     const elf = `${folder}/guest.elf`, source = new URL("./el2-machine/", import.meta.url).pathname;
-    const files = ["-T", `${source}guest.ld`, "-o", elf, `${source}start.S`, `${source}guest.c`];
+    const files = ["-T", `${source}guest.ld`, "-o", elf, ...sources.map((name) => source + name)];
     const { code, stderr } = await runNative("aarch64-linux-gnu-gcc", [...COMPILE.split(" "), ...LINK.split(" "), ...files]);
     assert.equal(code, 0, stderr);
     await use(elf);
   });
+}
+
+async function printedOnQemu(elf: string): Promise<string> {
+  const { stdout } = await runNative("qemu-system-aarch64", [...QEMU.split(" "), "-kernel", elf]);
+  assert.match(stdout, /\nend\n$/);
+  return stdout;
 }
 
 /** A machine of two CPUs that enters an image at EL2. */
@@ -34,12 +40,18 @@ const machineOf = (elf: string, cpu: string) =>
   `);
 
 Deno.test("a hypervisor of our own finds on el2 what it finds on QEMU: firmware, GIC, timer, second CPU, stage 2, virtual interrupts", () =>
-  withHypervisor(async (elf) => {
-    const { stdout } = await runNative("qemu-system-aarch64", [...QEMU.split(" "), "-kernel", elf]);
-    assert.match(stdout, /\nend\n$/);
+  withProgram(["start.S", "guest.c"], async (elf) => {
+    const stdout = await printedOnQemu(elf);
     for (const cpu of ["v8", "v8,+FEAT_VHE"]) {
       const guests = await machineOf(elf, cpu), console = guests.console("host");
       assert.equal(await guests.end(MOST_SECONDS), "SYSTEM_OFF", console.text);
       assert.equal(console.text, stdout, cpu);
     }
+  }));
+
+Deno.test("each timer raises its interrupt when its count comes to its value, and an offset moves that of CNTV", () =>
+  withProgram(["timers.c"], async (elf) => {
+    const expected = await printedOnQemu(elf), guests = await machineOf(elf, "v8,+FEAT_VHE"), console = guests.console("host");
+    assert.equal(await guests.end(MOST_SECONDS), "SYSTEM_OFF", console.text);
+    assert.equal(console.text, expected);
   }));

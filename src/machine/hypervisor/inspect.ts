@@ -25,7 +25,7 @@ export type { AddressSpace } from "./memory/addrspace.ts";
 export type { MemoryOwner, PageRun } from "./memory/memdb.ts";
 export { Memextent } from "./memory/memextent.ts";
 export { callBits, irqKey, type ObjectChanges, OTHER_CALLS } from "./services/object-changes.ts";
-export { TimerControl, TimerPpi } from "./scheduling/timer.ts";
+export { TimerControl } from "./scheduling/timer.ts";
 export type { Vcpu } from "./scheduling/vcpu.ts";
 export type { RefusedStart } from "./scheduling/vpm-group.ts";
 export type { Operation } from "./trace/operation.ts";

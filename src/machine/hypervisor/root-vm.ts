@@ -43,6 +43,7 @@ import type { HypervisorObject } from "./capabilities/object.ts";
 import { Memextent } from "./memory/memextent.ts";
 import { layoutPackage, type RootLayout, type RootPackage, segmentParts } from "./root-package.ts";
 import { Vcpu } from "./scheduling/vcpu.ts";
+import { TimerPpi } from "./scheduling/timer.ts";
 import { Vic } from "./gic/vic.ts";
 
 /** Where the primary VM's images lie, for the Resource Manager to start it. Physical addresses. */
@@ -232,7 +233,11 @@ function expectOk(error: ErrorCode, what: string): void {
 function createHwirqs(hypervisor: Hypervisor, cap: (object: HypervisorObject) => CapId): CapId[] {
   const spis = Array.from({ length: HWIRQ_END - FIRST_SPI }, (_, index) => FIRST_SPI + index);
   const caps = new Array<CapId>(HWIRQ_END).fill(NO_CAP);
-  for (const intid of [...FORWARDABLE_PPIS, ...spis]) {
+  // Where CPUs have EL2, its virtual timer is each vCPU's own.
+  const ppis = hypervisor.core.cpu.features.has("FEAT_EL2")
+    ? FORWARDABLE_PPIS.filter((ppi) => ppi !== TimerPpi.HypVirtual)
+    : FORWARDABLE_PPIS;
+  for (const intid of [...ppis, ...spis]) {
     if (!hypervisor.rootPartition.allocate(Hwirq.SIZE)) throw new Error("the hardware interrupts do not fit in the root partition's heap");
     const hwirq = new Hwirq(hypervisor, hypervisor.rootPartition, intid);
     hypervisor.hwirqs.set(intid, hwirq);

@@ -161,12 +161,17 @@ export const STACK = defineTable({
 export const TIMERS = defineTable({
   name: "vcpu.timers",
   version: 1,
-  doc: "the virtual and the physical timer of a vCPU: when they are due, and their registers",
+  doc: "the timers of a vCPU: when they are due, and their registers",
   empty: "no vCPU is active",
   args: { vcpu: "required" },
   columns: {
     id: { kind: "id", doc: "timer:VM/INDEX/NAME" },
-    name: { kind: "word", doc: "virtual (CNTV) or physical (CNTP)", width: 8, words: ["virtual", "physical"] },
+    name: {
+      kind: "word",
+      doc: "virtual (CNTV) or physical (CNTP); EL2's own: hyp (CNTHP), hyp-virtual (CNTHV)",
+      width: 8,
+      words: ["virtual", "physical", "hyp", "hyp-virtual"],
+    },
     due: {
       kind: "duration",
       doc: "virtual time until its condition holds, ns; 0: it holds; null: it is off, or never due",

@@ -9,29 +9,56 @@ import type { ObjectArchive } from "../archive/archive.ts";
 import type { HypervisorObject } from "../capabilities/object.ts";
 import { VirqSource } from "../gic/vic-source.ts";
 
-/** INTIDs of the timers. */
-export const TimerPpi = { Virtual: 27, Physical: 30 } as const;
+/** INTIDs of the timers; the last two are EL2's own. */
+export const TimerPpi = { Virtual: 27, Physical: 30, Hyp: 26, HypVirtual: 28 } as const;
+
+/** What a timer is called in rows, and as a source of interrupts. */
+interface TimerNames {
+  readonly name: "virtual" | "physical" | "hyp" | "hyp-virtual";
+  readonly source: string;
+}
+
+/** Registers of a timer, with the one that its counter is behind the physical counter by. */
+interface TimerRegisters {
+  readonly control: RegisterName;
+  readonly comparator: RegisterName;
+  readonly offset?: RegisterName | undefined;
+}
 
 /** CNTx_CTL_EL0. */
 export const TimerControl = { Enable: 1n, Imask: 2n, Istatus: 4n } as const;
 
 /** One timer: its registers and its interrupt line. */
-class Timer {
+export class Timer {
   #due = Infinity;
   #masked = false;
   #level = false;
   /** Virtual time (ns) for which its condition had held when it was set last. */
   #late = 0;
   readonly source: VirqSource;
+  readonly control: RegisterName;
+  readonly comparator: RegisterName;
+  readonly #offset: RegisterName | undefined;
 
   constructor(
     owner: HypervisorObject,
-    what: string,
     readonly registers: VcpuState,
-    readonly control: RegisterName,
-    readonly comparator: RegisterName,
+    readonly names: TimerNames,
+    readonly ppi: number,
+    own: TimerRegisters,
   ) {
-    this.source = new VirqSource(owner, what, () => this.#level);
+    this.source = new VirqSource(owner, names.source, () => this.#level);
+    this.control = own.control;
+    this.comparator = own.comparator;
+    this.#offset = own.offset;
+  }
+
+  /** The physical count from which its condition holds. */
+  get #ticks(): bigint {
+    const compare = this.registers.getRegister(this.comparator);
+    // An offset below zero is a counter that is ahead.
+    const ticks = this.#offset === undefined ? compare : compare + BigInt.asIntN(64, this.registers.getRegister(this.#offset));
+    return ticks < 0n ? 0n : ticks;
   }
 
   /** Virtual time (ns) from which its condition holds; Infinity while it is off. */
@@ -56,7 +83,7 @@ class Timer {
   reload(now: number): void {
     const control = this.registers.getRegister(this.control), before = this.#due;
     this.#masked = (control & TimerControl.Imask) !== 0n;
-    this.#due = control & TimerControl.Enable ? timeOfTicks(this.registers.getRegister(this.comparator)) : Infinity;
+    this.#due = control & TimerControl.Enable ? timeOfTicks(this.#ticks) : Infinity;
     if (this.#due === before) return;
     const late = now - this.#due, isNearer = late < this.#late - NS_PER_TICK;
     this.#late = Math.max(0, late);
@@ -94,10 +121,12 @@ class Timer {
   }
 }
 
-/** The virtual and the physical timer, without an offset between them. */
+/** The timers of a vCPU: the virtual and the physical one, and those of EL2 where its CPU has it. */
 export class VcpuTimers {
   readonly virtual: Timer;
   readonly physical: Timer;
+  /** All of them. */
+  readonly all: readonly Timer[];
   #deadline = Infinity;
   /** The lines stay as they are, whatever the time is, until the vCPU is run. */
   #held = false;
@@ -116,8 +145,24 @@ export class VcpuTimers {
     readonly onDeadline: () => void,
     readonly isHeld: () => boolean,
   ) {
-    this.virtual = new Timer(owner, "vtimer", registers, "CNTV_CTL_EL0", "CNTV_CVAL_EL0");
-    this.physical = new Timer(owner, "ptimer", registers, "CNTP_CTL_EL0", "CNTP_CVAL_EL0");
+    const { hasEl2 } = registers, offset = hasEl2 ? "CNTVOFF_EL2" : undefined;
+    const timer = (names: TimerNames, ppi: number, own: TimerRegisters) => new Timer(owner, registers, names, ppi, own);
+    const virtual = { control: "CNTV_CTL_EL0", comparator: "CNTV_CVAL_EL0", offset } as const;
+    this.virtual = timer({ name: "virtual", source: "vtimer" }, TimerPpi.Virtual, virtual);
+    const physical = { control: "CNTP_CTL_EL0", comparator: "CNTP_CVAL_EL0" } as const;
+    this.physical = timer({ name: "physical", source: "ptimer" }, TimerPpi.Physical, physical);
+    const hyp = { control: "CNTHP_CTL_EL2", comparator: "CNTHP_CVAL_EL2" } as const;
+    const hypVirtual = { control: "CNTHV_CTL_EL2", comparator: "CNTHV_CVAL_EL2" } as const;
+    const ofEl2 = () => [
+      timer({ name: "hyp", source: "hptimer" }, TimerPpi.Hyp, hyp),
+      timer({ name: "hyp-virtual", source: "hvtimer" }, TimerPpi.HypVirtual, hypVirtual),
+    ];
+    this.all = [this.virtual, this.physical, ...hasEl2 ? ofEl2() : []];
+  }
+
+  /** The timer that raises a PPI. */
+  of(ppi: number): Timer | undefined {
+    return this.all.find((timer) => timer.ppi === ppi);
   }
 
   /** When a line will rise next (ns). */
@@ -127,14 +172,15 @@ export class VcpuTimers {
 
   /** Registers were written: sets lines and deadline for virtual time `now` (ns). */
   reload(now: number): void {
-    this.virtual.reload(now);
-    this.physical.reload(now);
+    for (const timer of this.all) timer.reload(now);
     this.update(now);
   }
 
   /** When a line would rise, held or not: virtual time (ns), or Infinity. */
   get due(): number {
-    return Math.min(this.virtual.deadline, this.physical.deadline);
+    let due = Infinity;
+    for (const { deadline } of this.all) if (deadline < due) due = deadline;
+    return due;
   }
 
   /** The vCPU is run again: held lines rise. */
@@ -144,8 +190,7 @@ export class VcpuTimers {
 
   /** The vCPU comes to a physical CPU that another one had, or that slept. */
   resume(): void {
-    this.virtual.resume();
-    this.physical.resume();
+    for (const timer of this.all) timer.resume();
   }
 
   /** Virtual time has come to `now` (ns). */
@@ -155,10 +200,7 @@ export class VcpuTimers {
 
   #advance(now: number, held: boolean): void {
     this.#held = held;
-    if (!held) {
-      this.virtual.update(now);
-      this.physical.update(now);
-    }
+    if (!held) { for (const timer of this.all) timer.update(now); }
     const deadline = held ? Infinity : this.due;
     if (deadline !== this.#deadline) {
       this.#deadline = deadline;
@@ -167,17 +209,15 @@ export class VcpuTimers {
     if (this.#deadline < (this.#event?.at ?? Infinity)) this.#schedule();
   }
 
-  /** Turns both off, as a power-off does. */
+  /** Turns all off, as a power-off does. */
   disable(now: number): void {
-    this.virtual.disable();
-    this.physical.disable();
+    for (const timer of this.all) timer.disable();
     this.reload(now);
   }
 
-  /** Both timers, saved or loaded. */
+  /** The timers, saved or loaded. */
   archive(archive: ObjectArchive): void {
-    archive.within("virtual", () => this.virtual.archive(archive));
-    archive.within("physical", () => this.physical.archive(archive));
+    for (const timer of this.all) archive.within(timer.names.name, () => timer.archive(archive));
     this.#held = archive.bool("held", this.#held);
     this.#deadline = this.#held ? Infinity : this.due;
     const { events } = this.machine;
@@ -187,8 +227,7 @@ export class VcpuTimers {
 
   /** The vCPU is gone. */
   release(): void {
-    this.virtual.source.unbind();
-    this.physical.source.unbind();
+    for (const { source } of this.all) source.unbind();
     this.#event?.cancel();
     this.#event = undefined;
   }

@@ -20,7 +20,7 @@ import { EntropyBudget } from "../random/entropy-budget.ts";
 import type { VcpuTrace } from "../trace/trace-hub.ts";
 import { Block, DEEPEST_POWER_STATE, type LifeOfVcpu, type ResumePoint, VcpuLife, type VmmioAccess } from "./vcpu-life.ts";
 import { CoreInterrupts } from "./core-interrupts.ts";
-import { TimerPpi, VcpuTimers } from "./timer.ts";
+import { VcpuTimers } from "./timer.ts";
 import { VcpuAttachments } from "./vcpu-attachments.ts";
 import type { Entrance, VcpuEnd, VcpuProgram, VcpuServices } from "./vcpu-services.ts";
 import { PRIORITY_END, VcpuSettings } from "./vcpu-settings.ts";
@@ -300,10 +300,8 @@ export class Vcpu extends HypervisorObject {
 
   /** The sources of its PPIs. */
   #privateSources(): [source: VirqSource, ppi: number][] {
-    const { timers: { virtual, physical } } = this;
     return [
-      [virtual.source, TimerPpi.Virtual],
-      [physical.source, TimerPpi.Physical],
+      ...this.timers.all.map(({ source, ppi }): [VirqSource, number] => [source, ppi]),
       ...this.coreInterrupts.all.map(({ source, intid }): [VirqSource, number] => [source, intid]),
     ];
   }

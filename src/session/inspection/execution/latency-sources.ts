@@ -2,7 +2,7 @@
 
 import { type VirtioDevice, VirtioId } from "../../../machine/virtio/device.ts";
 import type { Latencies } from "./latencies.ts";
-import { type Hypervisor, TimerPpi } from "../../../machine/hypervisor/inspect.ts";
+import type { Hypervisor } from "../../../machine/hypervisor/inspect.ts";
 import { parseAs, vmOfName } from "../../../model/queries/ids.ts";
 
 /** Of a machine: asks of an interrupt of a VM, and of a private one by the index of its vCPU. */
@@ -17,7 +17,7 @@ export function pendingIn(hypervisor: Hypervisor): (irq: string, index: number |
 export function timersDueIn(hypervisor: Hypervisor): (irq: string, index: number | undefined) => number | undefined {
   return (irq, index) => {
     const { vcpu, intid } = receiverOf(hypervisor, irq, index) ?? {};
-    const timer = intid === TimerPpi.Virtual ? vcpu?.timers.virtual : intid === TimerPpi.Physical ? vcpu?.timers.physical : undefined;
+    const timer = intid === undefined ? undefined : vcpu?.timers.of(intid);
     return timer && Number.isFinite(timer.due) ? timer.due : undefined;
   };
 }

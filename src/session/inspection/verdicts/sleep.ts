@@ -10,7 +10,6 @@ import {
   LPI_FIRST,
   Msgqueue,
   TimerControl,
-  TimerPpi,
   type Vcpu,
   VirqSource,
 } from "../../../machine/hypervisor/inspect.ts";
@@ -96,7 +95,8 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
     const { gic } = vcpu.gic;
     const barriers = (intid: number) => barriersOf(gic, vcpu.gic, gic.bank(vcpu.gic, intid), intid);
     const comesHere = (intid: number) => intid < Intid.PrivateEnd || gic.routeOf(intid) === vcpu.index;
-    for (const [intid, timer] of [[TimerPpi.Virtual, vcpu.timers.virtual], [TimerPpi.Physical, vcpu.timers.physical]] as const) {
+    for (const timer of vcpu.timers.all) {
+      const { ppi: intid } = timer;
       const silent = timer.isMasked ? maskedTimer(timer.control) : farTimer(vcpu, timer);
       if (silent) barred.push({ code: "barred", irq: irqId(name, intid, vcpu.index), in_ns: null, barrier: silent, then: barriers(intid) });
       if (timer.deadline === Infinity) continue;
@@ -112,7 +112,7 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
       }
       const queue = roomOf(source), asks = bank.flags[intid] & Irq.Enabled || bank.isPending(intid) || queue?.wantsRoom;
       if (intid < Intid.SgiEnd || !source || !comesHere(intid)) continue;
-      if (intid === TimerPpi.Virtual || intid === TimerPpi.Physical) continue;
+      if (vcpu.timers.of(intid)) continue;
       const begun = asks ? undefined : begunState(view, name, intid, source);
       if (!asks && !begun) continue;
       const wait = { code: "irq" as const, irq: irqId(name, intid, vcpu.index), intid, source: names.get(source) ?? "hardware" };

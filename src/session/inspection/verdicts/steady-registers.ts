@@ -2,16 +2,7 @@
 // effect. Each has the bits that something besides the vCPUs of its VM may change: a timer that is
 // due later, a message of another VM, input from outside.
 
-import {
-  type AddressSpace,
-  Icc,
-  Intid,
-  Irq,
-  type LevelSource,
-  TimerControl,
-  TimerPpi,
-  type Vcpu,
-} from "../../../machine/hypervisor/inspect.ts";
+import { type AddressSpace, Icc, Intid, Irq, type LevelSource, TimerControl, type Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { MmioTransport } from "../../../machine/virtio/mmio-transport.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
 import { Vmid } from "../readers/guest-names.ts";
@@ -134,8 +125,7 @@ function mayBecomePending(
 }
 
 function mayMove(view: View, vcpu: Vcpu, intid: number, source: LevelSource, flags: number): boolean {
-  const { virtual, physical } = vcpu.timers;
-  const timer = intid === TimerPpi.Virtual ? virtual : intid === TimerPpi.Physical ? physical : undefined;
+  const timer = vcpu.timers.of(intid);
   // Its line falls only when its vCPU sets it again.
   if (timer) return !(flags & Irq.Source) && timer.deadline !== Infinity;
   const state = sourceStateOf(view, view.vmNameOf(vcpu.addressSpace), intid, source);

@@ -1,6 +1,6 @@
 // Rows about the architectural timers of a vCPU (docs/spec/hypervisor.md §6.4).
 
-import { TimerControl, TimerPpi, type Vcpu } from "../../../../machine/hypervisor/inspect.ts";
+import { TimerControl, type Vcpu } from "../../../../machine/hypervisor/inspect.ts";
 import type { View } from "../inspected.ts";
 import { formatId, irqId } from "../../../../model/queries/ids.ts";
 import type { RowOf } from "../../../../model/queries/table.ts";
@@ -14,22 +14,20 @@ const BITS: readonly (readonly [bit: bigint, name: string])[] = [
   [TimerControl.Istatus, "ISTATUS"],
 ];
 
-/** Both timers of a vCPU. */
+/** The timers of a vCPU. */
 export function readTimers(view: View, vcpu: Vcpu): RowOf<typeof TIMERS>[] {
   const vm = view.vmNameOf(vcpu.addressSpace);
-  const row = (which: "virtual" | "physical", intid: number): RowOf<typeof TIMERS> => {
-    const { registers, control, comparator, due } = vcpu.timers[which];
+  return vcpu.timers.all.map(({ registers, control, comparator, due, names: { name }, ppi }): RowOf<typeof TIMERS> => {
     const written = registers.getRegister(control);
     // The register file has no ISTATUS: it depends on the time.
     const read = written | (due <= view.now ? TimerControl.Istatus : 0n);
     return {
-      id: formatId({ kind: "timer", vm, index: vcpu.index, name: which }),
-      name: which,
+      id: formatId({ kind: "timer", vm, index: vcpu.index, name }),
+      name,
       due: due === Infinity ? null : String(Math.max(0, Math.round(due - view.now))),
       control: BITS.filter(([bit]) => read & bit).map(([, bit]) => bit),
       compare: hex(registers.getRegister(comparator), 16),
-      irq: irqId(vm, intid, vcpu.index),
+      irq: irqId(vm, ppi, vcpu.index),
     };
-  };
-  return [row("virtual", TimerPpi.Virtual), row("physical", TimerPpi.Physical)];
+  });
 }

@@ -1,6 +1,6 @@
 // Rows about vCPUs: what each does, waits for, and its registers.
 
-import { Icc, Intid, TimerPpi, type Vcpu } from "../../../../machine/hypervisor/inspect.ts";
+import { Icc, Intid, type Vcpu } from "../../../../machine/hypervisor/inspect.ts";
 import { Block } from "../../../../machine/hypervisor/interface.ts";
 import { V_REGISTERS, X_REGISTERS } from "../../../../cpu/core/interface.ts";
 import { vcpuWord } from "../guest-names.ts";
@@ -76,9 +76,9 @@ function waitsOf(view: View, vcpu: Vcpu): Wait[] {
   if (!asleep) return has(Block.Run) ? [{ code: "vcpu_run" }] : [];
   const vm = view.vmNameOf(vcpu.addressSpace);
   const found: Wait[] = [];
-  const { virtual, deadline } = vcpu.timers;
-  if (deadline !== Infinity) {
-    const intid = virtual.deadline === deadline ? TimerPpi.Virtual : TimerPpi.Physical;
+  const { all, deadline } = vcpu.timers, first = all.find((timer) => timer.deadline === deadline);
+  if (deadline !== Infinity && first) {
+    const { ppi: intid } = first;
     found.push({ code: "timer", irq: irqId(vm, intid, vcpu.index), intid, in_ns: Math.max(0, deadline - view.now) });
   }
   const { gic } = vcpu.gic, names = sourceNames(view);
