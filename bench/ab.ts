@@ -41,13 +41,17 @@ export async function compareTrees(
   try {
     await prepareTree(other);
     const measure = await contest(folder);
+    const sideOf = { before: revision, after: "this tree" } as const;
     let turn = 0;
     const { results, repeated, doubtful } = await trustedRounds(rounds, async () => {
       const sides: Partial<Record<"before" | "after", Figures>> = {};
       const order = turn++ % 2 === 0 ? ["before", "after"] as const : ["after", "before"] as const;
       for (const side of order) {
         prefer(tier, side === "before" ? other : undefined);
+        const began = performance.now();
         sides[side] = await measure();
+        // Rounds of some benches take minutes, and some are repeated.
+        console.error(`round ${turn} of at least ${rounds}, ${sideOf[side]}: ${((performance.now() - began) / 1000).toFixed(0)} s`);
       }
       return sides as Record<"before" | "after", Figures>;
     });

@@ -16,7 +16,7 @@ import { idPattern } from "../../model/queries/ids.ts";
 import { type Problem, problemOf, problemOfAll, UserError } from "../../kit/support/problem.ts";
 import { FilterError, parseFilter } from "../../model/queries/filters/filter.ts";
 import { checkFilter } from "../../model/queries/filters/temporal-filter.ts";
-import { LIST_TABLES, readQuery } from "../../model/queries/query.ts";
+import { listTables, readQuery } from "../../model/queries/query.ts";
 import { isTableName, type TableName, TABLES } from "../../model/queries/tables.ts";
 import { VERDICTS } from "../../model/queries/facts/verdict-words.ts";
 import { hint, hintText } from "../../kit/support/text/hint.ts";
@@ -73,10 +73,10 @@ const size = v.pipe(
   v.transform((source) => parseSize(source) ?? NaN),
   v.check((bytes) => bytes > 0, mustBe("a size", '"64MiB"')),
 );
-const tableName = v.picklist(LIST_TABLES, ({ input }) => {
+const tableName = v.picklist(listTables(), ({ input }) => {
   const name = typeof input === "string" ? input : "", query = isTableName(name) ? readQuery(name, {}) : undefined;
   if (query && "issue" in query) return wrong(`cannot be expected: ${query.issue}`, "use a table whose rows need no argument");
-  return wrong("is not a table", didYouMean(name, LIST_TABLES, `list them with ${hintText(hint("reference schema"))}`));
+  return wrong("is not a table", didYouMean(name, listTables(), `list them with ${hintText(hint("reference schema"))}`));
 });
 
 /** A path of the guest. */

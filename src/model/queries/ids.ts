@@ -175,9 +175,14 @@ export function idPattern(kind: IdKind): string {
   return `${kind}:${sourceOf(FORMS[kind], (_, value) => value)}`;
 }
 
-const PARTS = new Map(Object.entries(FORMS).map(([kind, form]) => [kind, partsOf(form)]));
 /** By kind, as they are needed. */
-const patterns = new Map<string, RegExp>();
+const formParts = new Map<IdKind, readonly FormPart[]>(), patterns = new Map<string, RegExp>();
+
+function partsOfKind(kind: IdKind): readonly FormPart[] {
+  let found = formParts.get(kind);
+  if (!found) formParts.set(kind, found = partsOf(FORMS[kind]));
+  return found;
+}
 
 /** Whether a console is that of a VM, or a port of its virtio consoles. */
 export function isConsoleOf(vm: string, console: string): boolean {
@@ -219,7 +224,7 @@ export function withoutKinds(text: string): string {
 /** An id as text. */
 export function formatId(id: Id): string {
   let text = `${id.kind}:`;
-  for (const { name, before, after } of PARTS.get(id.kind)!) {
+  for (const { name, before, after } of partsOfKind(id.kind)) {
     const value: PartValue | undefined = Reflect.get(id, name);
     if (value !== undefined) text += before + (HEXADECIMAL.has(name) ? `0x${value.toString(16)}` : value) + after;
   }

@@ -18,6 +18,7 @@ import { areRowsOf, rowIssue } from "./rows.ts";
 import { gap, unrecorded } from "./facts/gap.ts";
 import { inQuery, queryProblem } from "./facts/problem.ts";
 import { asProblem, type Problem, problemText, type Said } from "../../kit/support/problem.ts";
+import { once } from "../../kit/support/values/once.ts";
 
 const tableName = v.picklist(TABLE_NAMES);
 
@@ -44,7 +45,7 @@ function isListTable(name: TableName): name is ListTable {
   return !("issue" in readQuery(name, {}));
 }
 
-export const LIST_TABLES: readonly ListTable[] = TABLE_NAMES.filter(isListTable);
+export const listTables = once((): readonly ListTable[] => TABLE_NAMES.filter(isListTable));
 
 /** A query for the rows of such a table. */
 export function listQuery(table: ListTable, args: QueryArguments<NoArguments>): Query {

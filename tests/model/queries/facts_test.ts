@@ -8,7 +8,7 @@ import { problemText } from "../../../src/kit/support/problem.ts";
 import { VERDICT_FACTS, wordOf } from "../../../src/model/queries/facts/verdict.ts";
 import { isHealthy, VERDICTS } from "../../../src/model/queries/facts/verdict-words.ts";
 import { diagnosisLines } from "../../../src/model/queries/texts/diagnosis-text.ts";
-import { LIST_TABLES, listQuery, rowsOf } from "../../../src/model/queries/query.ts";
+import { listQuery, listTables, rowsOf } from "../../../src/model/queries/query.ts";
 import type { Row, Table } from "../../../src/model/queries/table.ts";
 import { DIAGNOSES, TABLES } from "../../../src/model/queries/tables.ts";
 import { SCREENS } from "../../../src/app/tui/actions/screen-table.ts";
@@ -52,7 +52,7 @@ async function lists(): Promise<Map<string, readonly Row[]>> {
   system.inspector.watch(["sched"]);
   runUntil(system, 3e8);
   return new Map(
-    LIST_TABLES.filter((name) => name !== "hash").map((name) => {
+    listTables().filter((name) => name !== "hash").map((name) => {
       const { error, rows } = system.inspector.answer(listQuery(name, { limit: 200 }));
       return [name, error === undefined ? rows : []];
     }),

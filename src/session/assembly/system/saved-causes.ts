@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import type { ExceptionCause } from "../../../model/queries/facts/exception-cause.ts";
+import { once } from "../../../kit/support/values/once.ts";
 
 const text = v.string(), number = v.number(), flag = v.boolean(), texts = v.array(v.string());
 const access = v.strictObject({
@@ -23,7 +24,8 @@ const because = v.picklist(["stage-1-off", "mair", "stage-2"]);
 
 const of = <C extends string, E extends v.ObjectEntries>(code: C, entries: E) => v.strictObject({ code: v.literal(code), ...entries });
 
-const FORMS = {
+/** Made for the first state that is loaded: a start need not wait for them. */
+const forms = once(() => ({
   "lacks-feature": of("lacks-feature", { name: text, feature: text, cpu: text, cpus: texts }),
   "not-offered": of("not-offered", { name: text, feature: text, option: text }),
   "above-level": of("above-level", { name: text, needs: number, at: number, instead: v.nullable(text) }),
@@ -90,6 +92,6 @@ const FORMS = {
   "device-refuses": of("device-refuses", { access, ipa: text, device: text }),
   "gicv2-interface": of("gicv2-interface", { access, ipa: text }),
   "no-device": of("no-device", { access, pa: text }),
-} satisfies { readonly [C in ExceptionCause["code"]]: v.GenericSchema<unknown, OfCode<ExceptionCause, C>> };
+} satisfies { readonly [C in ExceptionCause["code"]]: v.GenericSchema<unknown, OfCode<ExceptionCause, C>> }));
 
-export const SAVED_CAUSE: v.GenericSchema<unknown, ExceptionCause> = v.variant("code", Object.values(FORMS));
+export const SAVED_CAUSE: v.GenericSchema<unknown, ExceptionCause> = v.lazy(once(() => v.variant("code", Object.values(forms()))));

@@ -6,6 +6,7 @@ import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import { type LinuxFinding, LOCK_TYPES, MEMORY_USERS } from "../../../model/queries/facts/linux-finding.ts";
 import { PROGRAM_WAITS } from "../../../model/queries/facts/program-wait.ts";
 import { REPORT_KINDS } from "../../../model/queries/facts/kernel-report.ts";
+import { once } from "../../../kit/support/values/once.ts";
 import { SAVED_CAUSE } from "./saved-causes.ts";
 
 const text = v.string(), number = v.number(), flag = v.boolean(), texts = v.array(v.string()), named = v.nullable(text);
@@ -33,7 +34,8 @@ const limitReached = v.variant("code", [
   of("files", { task, limit: number }),
 ]);
 
-const FORMS = {
+/** Made for the first state that is loaded: a start need not wait for them. */
+const forms = once(() => ({
   "init-exited": of("init-exited", { program: text, status: number, said: named, silent: flag }),
   "init-killed": of("init-killed", { program: text, signal: text, at: text, cause, said: named }),
   "init-not-run": of("init-not-run", { program: text, why: notRun }),
@@ -92,14 +94,14 @@ const FORMS = {
     deferred: v.array(v.strictObject({ name: text, reason: named })),
   }),
   "panic-called": of("panic-called", { by: text, task }),
-} satisfies { readonly [C in LinuxFinding["code"]]: v.GenericSchema<unknown, OfCode<LinuxFinding, C>> };
+} satisfies { readonly [C in LinuxFinding["code"]]: v.GenericSchema<unknown, OfCode<LinuxFinding, C>> }));
 
 const CONSOLE_ABSENT = of("console-absent", { named: texts, has: texts }) satisfies v.GenericSchema<
   unknown,
   OfCode<BootFinding, "console-absent">
 >;
 
-export const SAVED_LINUX_FINDING: v.GenericSchema<unknown, LinuxFinding> = v.variant("code", Object.values(FORMS));
+export const SAVED_LINUX_FINDING: v.GenericSchema<unknown, LinuxFinding> = v.lazy(once(() => v.variant("code", Object.values(forms()))));
 
 /** Why nothing that a VM printed was shown. */
-export const SAVED_UNSHOWN = v.variant("code", [CONSOLE_ABSENT, FORMS["console-unregistered"]]);
+export const SAVED_UNSHOWN = v.lazy(once(() => v.variant("code", [CONSOLE_ABSENT, forms()["console-unregistered"]])));

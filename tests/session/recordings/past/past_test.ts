@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import type { System } from "../../../../src/session/assembly/system/system.ts";
 import { BUSY_KINDS } from "../../../../src/machine/abi/trace.ts";
 import type { Row } from "../../../../src/model/queries/table.ts";
-import { LIST_TABLES, listQuery, type ListTable } from "../../../../src/model/queries/query.ts";
+import { listQuery, type ListTable, listTables } from "../../../../src/model/queries/query.ts";
 import { assemble } from "../../../../src/session/assembly/assemble.ts";
 import { type Moment, momentOf, Past } from "../../../../src/session/recordings/past/past.ts";
 import { demoPlan } from "../../snapshots/systems.ts";
@@ -30,7 +30,7 @@ const withoutRates = (row: Row): Row => Object.fromEntries(Object.entries(row).f
 
 function shownBy(system: System): Shown {
   const shown: Shown = {};
-  for (const table of LIST_TABLES) {
+  for (const table of listTables()) {
     if (OTHERS.test(table)) continue;
     const { rows, error } = system.inspector.answer(listQuery(table, { limit: 5000 }));
     if (error !== undefined) {
@@ -78,7 +78,7 @@ for (const cpus of [1, 2]) {
       while (!past.advance(moment, Infinity));
       life.run.arrive(past);
       const again = shownBy(past.system);
-      for (const table of LIST_TABLES) assertRows(again[table], shown[table], `${table} of place ${number}`);
+      for (const table of listTables()) assertRows(again[table], shown[table], `${table} of place ${number}`);
     }
   });
 }

@@ -15,6 +15,7 @@ import {
   ipWithin6,
   readIp6,
 } from "../../../../kit/formats/ip-addresses.ts";
+import { once } from "../../../../kit/support/values/once.ts";
 import type { NetPolicy, NetRule } from "../../plan.ts";
 
 /**
@@ -24,7 +25,7 @@ import type { NetPolicy, NetRule } from "../../plan.ts";
 export type AddressKind = "host" | "lan" | "link" | "none" | "internet";
 
 /** By prefix (IANA's registries of special-purpose addresses, RFC 6890); the first that fits. */
-const KINDS: readonly (readonly [network: Address, bits: number, kind: AddressKind])[] = [
+const kinds = once((): readonly (readonly [network: Address, bits: number, kind: AddressKind])[] => [
   [ip("0.0.0.0"), 8, "host"],
   [ip("127.0.0.0"), 8, "host"],
   // Metadata services of clouds outside of 169.254.0.0/16: Alibaba's, Oracle's, Azure's.
@@ -55,24 +56,24 @@ const KINDS: readonly (readonly [network: Address, bits: number, kind: AddressKi
   // Teredo (RFC 4380), whose addresses hide one of IPv4.
   [ip6("2001::"), 32, "none"],
   [ip6("2000::"), 3, "internet"],
-];
+]);
 
 /** IPv6 prefixes that are followed by an IPv4 address, with its bit offset. */
-const EMBEDDINGS: readonly (readonly [network: Ip6, bits: number])[] = [
+const embeddings = once((): readonly (readonly [network: Ip6, bits: number])[] => [
   // Mapped, translated and compatible ones (RFC 4291, 2765), NAT64 (RFC 6052), 6to4 (RFC 3056).
   [ip6("::ffff:0:0"), 96],
   [ip6("::ffff:0:0:0"), 96],
   [ip6("::"), 96],
   [ip6("64:ff9b::"), 96],
   [ip6("2002::"), 16],
-];
+]);
 const LOOPBACK = ip("127.0.0.1"), LOOPBACK6 = ip6("::1");
 const MAPPED = ip6("::ffff:0:0");
 
 /** The IPv4 address that an IPv6 address leads to; undefined for none. */
 export function embedded(address: Address): Ip | undefined {
   if (typeof address === "number" || inNetwork(address, ip6("::"), 127)) return undefined;
-  const bits = EMBEDDINGS.find(([network, bits]) => inNetwork(address, network, bits))?.[1];
+  const bits = embeddings().find(([network, bits]) => inNetwork(address, network, bits))?.[1];
   return bits === undefined ? undefined : ipWithin6(address, bits);
 }
 
@@ -89,7 +90,7 @@ export function plainAddress(address: Address): Address {
 export function kindOfAddress(address: Address): AddressKind {
   const inside = embedded(address);
   if (inside !== undefined) return kindOfAddress(inside);
-  return KINDS.find(([network, bits]) => inNetwork(address, network, bits))?.[2] ?? "none";
+  return kinds().find(([network, bits]) => inNetwork(address, network, bits))?.[2] ?? "none";
 }
 
 /** The policy's decision on a kind alone. */
