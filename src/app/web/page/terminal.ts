@@ -32,6 +32,8 @@ export interface PageTerminal {
 const FONTS = 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, "Liberation Mono", monospace';
 /** Sizes of the font in CSS pixels: the usual one, and the least that a narrow page gets. */
 const FONT_SIZE = 14, LEAST_FONT_SIZE = 7;
+/** Height of a row, the font's being 1, which is rounded down: at 1 a row cuts off underscores. */
+const LINE_HEIGHT = 1.1;
 /** Columns for which a narrow page takes a smaller font: screens are made for 80. */
 const WANTED_COLUMNS = 80;
 /** Columns and rows of a terminal that has no room yet. */
@@ -48,7 +50,8 @@ export function openTerminal(backend: Backend): PageTerminal {
   allowOwnStyles();
   const place = element("#terminal"), dark = browser.matchMedia("(prefers-color-scheme: dark)");
   const theme = () => dark.matches ? DARK : LIGHT;
-  const terminal = new Terminal({ fontFamily: FONTS, fontSize: FONT_SIZE, scrollback: 0, theme: theme(), macOptionIsMeta: true });
+  const font = { fontFamily: FONTS, fontSize: FONT_SIZE, lineHeight: LINE_HEIGHT };
+  const terminal = new Terminal({ ...font, scrollback: 0, theme: theme(), macOptionIsMeta: true });
   terminal.open(place);
   const type = (text: string) => backend.typed(new TextEncoder().encode(text));
   terminal.onData(type);

@@ -13,6 +13,7 @@ export interface ITheme {
 interface ITerminalOptions {
   fontFamily: string;
   fontSize: number;
+  lineHeight: number;
   scrollback: number;
   theme: ITheme;
   macOptionIsMeta: boolean;

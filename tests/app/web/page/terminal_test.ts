@@ -46,6 +46,15 @@ const LAPTOP: PageLook = { width: 1200, height: 800, dark: true };
 /** The first bytes of a program with screens: the other screen, no wrapping, the mouse. */
 const SCREENS = "\x1b[?1049h\x1b[?7l\x1b[?1002h\x1b[?1006h";
 
+/** By how many pixels, rounded up, an underscore reaches below its row, which cuts it off. */
+const BELOW_ROW = `(() => {
+  const { height, fontSize, fontFamily } = getComputedStyle(document.querySelector(".xterm-rows > div"));
+  const row = parseFloat(height), pen = document.createElement("canvas").getContext("2d");
+  pen.font = fontSize + " " + fontFamily;
+  const { fontBoundingBoxAscent: above, fontBoundingBoxDescent: below, actualBoundingBoxDescent: end } = pen.measureText("_");
+  return (row - above - below) / 2 + above + end - row;
+})()`;
+
 Deno.test("the page's terminal draws bytes in their colors under a policy without foreign styles, and takes keys, mouse and size", async () => {
   await using browser = await Browser.start();
   await using server = serve();
@@ -56,6 +65,7 @@ Deno.test("the page's terminal draws bytes in their colors under a policy withou
   await page.shows(".xterm-rows", /hello red blue/);
   const color = `getComputedStyle([...document.querySelectorAll(".xterm-rows span")].find((one) => one.textContent === "red")).color`;
   assert.equal(await page.value(color), "rgb(255, 0, 0)");
+  assert.ok(Number(await page.value(BELOW_ROW)) < 1, "a row shows underscores");
   assert.deepEqual(page.complaints, []);
   await eventually(() => Promise.resolve(heard.messages), (messages) => messages.some(({ kind }) => kind === "drawn"));
   await page.type("q\r\x1b");
