@@ -93,8 +93,10 @@ const SICK: readonly (readonly [how: string, kinds: readonly ProgramWait["for"][
   ],
 ];
 
+const onBookworm = once(waitingOf("bookworm"));
+
 for (const release of RELEASES) {
-  const waiting = once(waitingOf(release));
+  const waiting = release === "bookworm" ? onBookworm : once(waitingOf(release));
 
   for (const [how, kind, line] of HEALTHY) {
     Deno.test(`${release}: a program that waits in a rare call is healthy, and its wait is named: ${how}`, async () => {
@@ -132,4 +134,18 @@ Deno.test("a program in a frozen cgroup has a line until the cgroup is thawed", 
   assert.ok(verdictOn(debian).healthy);
   debian.command("echo 0 > /cg/a/cgroup.freeze");
   assert.doesNotMatch(lines(), /frozen/);
+});
+
+Deno.test("a kernel whose structures have a third of the memory has a line with their cache; one with few has none", async () => {
+  const sick = (await onBookworm()).copy(), healthy = sick.copy();
+  const lines = (debian: Debian) => verdictOn(debian).evidence.join("\n");
+  healthy.type("messages-few\n");
+  sick.type("messages-kept\n");
+  for (const debian of [sick, healthy]) assert.ok(debian.run(BEGUN) && verdictOn(debian).healthy);
+  assert.doesNotMatch(sick.shown + healthy.shown, /FAILED/);
+  assert.match(
+    lines(sick),
+    /^the kernel's own structures have \d+\.\dM of \d+\.\dM of memory: \d+\.\dM of them are in kmalloc-cg-1k; way out: /m,
+  );
+  assert.doesNotMatch(lines(healthy), /structures/);
 });

@@ -179,6 +179,15 @@ static void wait_for_semaphore(void) {
   start_child(take_semaphore);
 }
 
+/* As many messages as fit into memory, which nobody receives. */
+static void keep_messages(void) {
+  for (long left = 6000; left > 0; left--) {
+    queue = must("msgget", call3(SYS_MSGGET, 0, 0600, 0));
+    for (long message_left = 16; message_left > 0; message_left--) must("msgsnd", call(SYS_MSGSND, queue, (long)message, 900, 0, 0, 0));
+  }
+}
+static void keep_few_messages(void) { receive_message(), call(SYS_MSGSND, queue, (long)message, 900, 0, 0, 0); }
+
 /* POSIX message queues. */
 static void open_queue(void) {
   long attributes[8] = {0, 2, 64};
@@ -352,6 +361,8 @@ static const struct { const char *name; void (*start)(void); } ways[] = {
     {"no-events", watch_no_file},
     {"message", receive_message},
     {"messages-full", send_messages},
+    {"messages-kept", keep_messages},
+    {"messages-few", keep_few_messages},
     {"semaphore", wait_for_semaphore},
     {"orders", receive_orders},
     {"orders-full", send_orders},

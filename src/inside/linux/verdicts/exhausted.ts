@@ -1,11 +1,14 @@
 // Limits that a Linux has reached, so that calls of its programs fail: the space or the inodes of a
-// file system, the files that a program may have open.
+// file system, the files that a program may have open. Memory that its own structures have counts
+// before it is used up: nothing can take it from them.
 
 import type { Exhausted, LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 import { openCount, writableMounts } from "../structures/files.ts";
 import { named } from "../structures/tasks.ts";
+import { readMemoryUse } from "../structures/memory-use.ts";
+import { readSlabs } from "../structures/slabs.ts";
 import { processesIn, tasksOf } from "../waits/locks.ts";
 
 const OF = "limits";
@@ -15,6 +18,9 @@ const SHOWN_MAX = 3;
 const OPEN_FILES = 7;
 /** Bytes of `free_ispace` that an inode of tmpfs takes (BOGO_INODE_SIZE in mm/shmem.c). */
 const TMPFS_INODE = 1024n;
+
+/** Structures that have more than one part of so many of the memory are too many. */
+const STRUCTURES = 3;
 
 /** The free blocks and inodes of a file system, in its own units; undefined: without a limit. */
 interface Room {
@@ -53,7 +59,7 @@ function ext4Room(reading: Reading, info: Struct): Room {
 
 /** Undefined if nothing is. */
 export function exhausted(reading: Reading): LinuxFinding | undefined {
-  const of = [...fullSystems(reading), ...fullPrograms(reading)].slice(0, SHOWN_MAX);
+  const of = [...fullSystems(reading), ...fullPrograms(reading), ...manyStructures(reading)].slice(0, SHOWN_MAX);
   return of.length ? { code: "exhausted", of } : undefined;
 }
 
@@ -74,4 +80,13 @@ function fullPrograms(reading: Reading): Exhausted[] {
     if (limit === 0n || openCount(reading, process, limit) !== limit) return undefined;
     return { code: "files", task: named(process), limit: Number(limit) };
   });
+}
+
+/** Structures that the kernel cannot reclaim, and the cache that has most of them. */
+function manyStructures(reading: Reading): Exhausted[] {
+  const uses = new Map(readMemoryUse(reading).map(({ name, bytes }) => [name, bytes]));
+  const size = uses.get("SUnreclaim") ?? 0, of = uses.get("MemTotal") ?? 0;
+  if (of === 0 || STRUCTURES * size < of) return [];
+  const [largest] = readSlabs(reading).sort((one, other) => other.bytes - one.bytes);
+  return largest ? [{ code: "structures", size, of, cache: largest.name, in_cache: largest.bytes }] : [];
 }

@@ -48,7 +48,9 @@ const NAMED: Readonly<Record<string, FileWait>> = {
     const watched = file.at("private_data", "fsnotify_group")?.big("inotify_data.idr.idr_rt.xa_head");
     return ownedWait(reading, file, inode, "changes", watched === 0n ? "no file" : "files that it watches", watched === 0n);
   },
-  pidfd: (reading, file, inode) => processWait(reading, file.at("private_data", "pid") ?? inode.at("i_private", "pid")),
+  pidfd: (reading, file) => processWait(reading, file.at("private_data", "pid")),
+  // 6.9 gave these files inodes.
+  pidfs: (reading, _, inode) => processWait(reading, inode.at("i_private", "pid")),
   io_uring: () => plainWait("completion", null),
   sockfs: clientWait,
 };

@@ -94,6 +94,12 @@ export function isIdle(state: SourceState): boolean {
   return IDLE.has(state.code);
 }
 
+/** Whether nothing is in the source, which somebody else may fill: a doorbell, a queue. */
+export function isQuiet(state: SourceState): boolean {
+  if (state.code === "doorbell") return (BigInt(state.flags) & BigInt(state.wakes)) === 0n;
+  return state.code === "messages" && state.end === "receiver" && state.count === 0;
+}
+
 const chains = (count: number) => `${count} ${count === 1 ? "chain" : "chains"}`;
 const queueOf = ({ device, queue }: { readonly device: string; readonly queue: number }) => `queue ${queue} of ${device}`;
 

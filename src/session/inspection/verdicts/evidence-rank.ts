@@ -5,7 +5,7 @@ import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import { isHealthy } from "../../../model/queries/facts/verdict-words.ts";
 import { wordOf } from "../../../model/queries/facts/verdict.ts";
-import { isIdle } from "../../../model/queries/facts/source-state.ts";
+import { isIdle, isQuiet } from "../../../model/queries/facts/source-state.ts";
 import { hasFailed } from "../readers/objects/device-state.ts";
 
 const FAILED = 0, UNDER_WAY = 1, IDLE = 2;
@@ -33,7 +33,7 @@ function rankOf(one: Evidence): Rank {
   if (one.code === "beside") return isHealthy(wordOf(one.fact)) ? UNDER_WAY : FAILED;
   if (one.code === "kernel") return isOver(one.finding) ? UNDER_WAY : FAILED;
   if (one.code !== "wakeup") return UNUSED.has(one.code) ? IDLE : NOT_FAILED.has(one.code) ? UNDER_WAY : FAILED;
-  return one.state === null ? IDLE : hasFailed(one.state) ? FAILED : isIdle(one.state) ? IDLE : UNDER_WAY;
+  return one.state === null ? IDLE : hasFailed(one.state) ? FAILED : isIdle(one.state) || isQuiet(one.state) ? IDLE : UNDER_WAY;
 }
 
 const isOver = (finding: LinuxFinding) => SURVIVED.has(finding.code) || finding.code === "reported" && finding.over;
