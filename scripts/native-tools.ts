@@ -27,6 +27,8 @@ const PROGRAMS = {
   make: "make",
   mandoc: "mandoc",
   parallel: "parallel",
+  prove: "perl",
+  rsync: "rsync",
   screen: "screen",
   tmux: "tmux",
   tshark: "tshark",
@@ -117,6 +119,13 @@ export async function fishCommand(): Promise<string[]> {
   const program = await nativeProgram("fish"), functions = `${UNPACKED.root}/usr/share/fish/functions`;
   const settings = isUnpacked(program) ? ["--init-command", `set -g fish_function_path ${functions}`] : [];
   return [program, "--no-config", ...settings];
+}
+
+/** The command line of perl with TAP::Parser. Unpacked, it must be told where its modules are. */
+export async function tapParserCommand(): Promise<string[]> {
+  if (!isUnpacked(await nativeProgram("prove"))) return ["perl"];
+  const modules = `${UNPACKED.root}/usr/share/perl`, names = await Array.fromAsync(Deno.readDir(modules), ({ name }) => name);
+  return ["env", `PERL5LIB=${names.map((name) => `${modules}/${name}`).join(":")}`, "perl"];
 }
 
 /** Lines of a `.zshenv` with which zsh, if it is unpacked, finds its modules and functions. */

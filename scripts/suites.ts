@@ -95,7 +95,7 @@ async function scriptsChanged(archive: string): Promise<boolean> {
 let opened: Promise<Apt> | undefined;
 
 /** The release's arm64 packages and its sources, with fresh lists. */
-function openApt(): Promise<Apt> {
+export function openApt(): Promise<Apt> {
   return opened ??= openPackages({ release: RELEASE, architecture: "arm64", folder: `${STATE}/apt`, sourcePackages: true });
 }
 
@@ -223,14 +223,15 @@ async function buildConformance(folder: string): Promise<void> {
  * Flags by which the cross compiler finds the C library: none if the machine has the one for
  * cross compilation.
  */
-async function sysroot(): Promise<string> {
+export async function sysroot(): Promise<string> {
   if (await exists("/usr/aarch64-linux-gnu/lib/libc.a")) return "";
   const folder = `${STATE}/sysroot`;
   await wholeFolder(folder, async (work) => await unpack(await openApt(), ["libc6-dev"], work));
   return `--sysroot=${folder}`;
 }
 
-async function command(program: string, args: string[], cwd?: string): Promise<void> {
+/** @throws Error with the end of its output if it fails */
+export async function command(program: string, args: string[], cwd?: string): Promise<void> {
   const { code, stdout, stderr } = await new Deno.Command(program, { args, cwd }).output();
   const text = new TextDecoder();
   if (code !== 0) throw new Error(`${program} ${args.join(" ")}\n${(text.decode(stdout) + text.decode(stderr)).slice(-2000)}`);
