@@ -1,6 +1,6 @@
 // Linux's selftests for a guest: some of the programs of Debian's source package of its kernel,
-// built here as static arm64 programs, and installed as the package's own makefiles do. Into .state,
-// when first asked for.
+// built here as static arm64 programs, and installed as the package's own makefiles do. They are
+// built into .state, when first asked for.
 
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,8 +15,8 @@ const STATE = fileURLToPath(new URL("../.state/suites", import.meta.url));
 const PACKAGE = "linux-source-6.1";
 
 /**
- * Targets of kselftest, and variables of their makefiles that are empty here. `vm` is the one that is
- * called `mm` since Linux 6.3.
+ * Targets of kselftest, and variables of their makefiles that are empty here. `vm` is the one that
+ * is called `mm` since Linux 6.3.
  */
 const TARGETS = {
   futex: [],

@@ -74,7 +74,7 @@ async function referenceCounts(output: string): Promise<Counts> {
       all = counts.reduce((one, { ok, failed, skipped }) => one + ok + failed + skipped, 0);
     counts.forEach(add);
     const failedInside = counts.some(({ failed }) => failed > 0), isOk = line.startsWith("ok ");
-    // A program without a report is a test, and so is one that failed although none of its tests did.
+    // A program without a report is a test, and so is one that failed although its tests did not.
     if (all === 0 || !isOk && !failedInside) add(await parsed([line]));
     own = [];
   }

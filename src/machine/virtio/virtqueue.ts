@@ -307,7 +307,9 @@ export interface QueueObserver {
 
 /** Hears of a driver's use of queues, by their numbers. It changes nothing in the machine. */
 export interface DriverListener {
-  /** A chain that is made available has a descriptor of a chain that the device has not given back. */
+  /**
+   * A chain that is made available has a descriptor of a chain that the device has not given back.
+   */
   reused(queue: number, descriptor: number): void;
   /**
    * The device takes a chain: the first one, and ever fewer after it.
@@ -567,7 +569,7 @@ export class Virtqueue {
 
   /** Returns a chain to the driver. */
   push(chain: Chain): void {
-    // What is available now was so before the driver could know that this chain is back.
+    // Chains that are available now were so before the driver could know that this one is back.
     this.#see();
     const { device, size, nextUsed } = this.#state;
     const entry = device + Ring.ENTRIES + USED_ENTRY_SIZE * (nextUsed % size);

@@ -210,8 +210,8 @@ export class QemuLine {
       this.#pci.add(true);
       this.#disk(drive);
     }
-    // That card is a function of PCI, unless all that the line names is on virtio-mmio: a guest that
-    // looks there alone would not find its disks.
+    // That card is a function of PCI, unless all that the line names is on virtio-mmio: a guest
+    // that looks there alone would not find its disks.
     const onMmio = this.#pci.has(false) && !this.#pci.has(true);
     if (!this.cards) this.nic("the card that QEMU adds", "user");
     if (onMmio) this.#pci.delete(true);

@@ -17,7 +17,7 @@ export interface PublishedRun {
   readonly files: readonly PublishedFile[];
 }
 
-/** What a page is made of. */
+/** The parts of a page. */
 export interface PageSubject extends Pick<PublishedRun, "name" | "live"> {
   readonly packed: PackedFiles;
 }

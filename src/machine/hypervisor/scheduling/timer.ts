@@ -12,7 +12,7 @@ import { VirqSource } from "../gic/vic-source.ts";
 /** INTIDs of the timers; the last two are EL2's own. */
 export const TimerPpi = { Virtual: 27, Physical: 30, Hyp: 26, HypVirtual: 28 } as const;
 
-/** What a timer is called in rows, and as a source of interrupts. */
+/** The names of a timer, in rows and as a source of interrupts. */
 interface TimerNames {
   readonly name: "virtual" | "physical" | "hyp" | "hyp-virtual";
   readonly source: string;
@@ -121,7 +121,9 @@ export class Timer {
   }
 }
 
-/** The timers of a vCPU: the virtual and the physical one, and those of EL2 where its CPU has it. */
+/**
+ * The timers of a vCPU: the virtual and the physical one, and those of EL2 where its CPU has it.
+ */
 export class VcpuTimers {
   readonly virtual: Timer;
   readonly physical: Timer;

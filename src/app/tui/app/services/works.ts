@@ -97,7 +97,7 @@ export class Works {
     const end = await Promise.race([work({ signal, tell }), canceled]);
     this.#running.splice(this.#running.indexOf(one), 1);
     if (signal.aborted || !end) return app.changed();
-    // Whoever asked may be looking elsewhere after so long: the reason stays until it is seen.
+    // The person who asked may be looking elsewhere by now: the reason stays until it is seen.
     if ("problem" in end) app.say(`${name}: ${problemText(end.problem)}`, "failed");
     else if ("said" in end) app.say(end.said, "ok");
     else if (app.pressed() === before && !app.isBusy()) {
