@@ -170,10 +170,10 @@ class ModuleReader {
     switch (opcode) {
       case 0x02:
       case 0x03:
-        this.#unsigned();
+        this.#byte();
         return opcode === 2 ? "block" : "loop";
       case 0x04:
-        this.#unsigned();
+        this.#byte();
         return hint === undefined ? "if" : hint ? "if_likely" : "if_unlikely";
       case 0x05:
         return "else";

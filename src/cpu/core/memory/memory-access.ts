@@ -16,7 +16,7 @@ import { defineAborts, raiseAbort } from "./aborts.ts";
 import { copy, crosses, DataAccess, entryFlags, inPage, sizeOf, writeOnly } from "./data-access.ts";
 import { defineDeviceAtomics } from "./device-atomics.ts";
 import { misalignmentOf, mmuFunction, Rights, speculative } from "./mmu.ts";
-import { defineKeptPages } from "./kept-pages.ts";
+import { defineStackPage } from "./stack-page.ts";
 import { AccessKind, Fault } from "./translation.ts";
 import { defineSuspects, useSuspect } from "./suspects.ts";
 import { isWatchedTable, noteTable, storeDescriptor } from "./table-stores.ts";
@@ -52,7 +52,7 @@ export function defineMemoryAccess(
   defineGroupAt(library, data, "readableGroupAt", "readableAt", false);
   defineGroupAt(library, data, "writableGroupAt", "writableAt", true);
   defineSplitPlace(library);
-  defineKeptPages(library, data);
+  defineStackPage(library, data);
   defineLoads(library, readAddress);
   defineStores(library, writeAddress, crossingStore);
   defineSlowAddress(library, writeAddress);

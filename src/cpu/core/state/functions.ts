@@ -111,15 +111,6 @@ export const Functions = {
   stackAt: signature(["i64", "i32"], "i32"),
   /** (va, access with `Write`, seams, place) -> the same for a group. */
   stackGroupAt: signature(["i64", "i32", "i32", "i32"], "i32", "i32"),
-  /** (handler, count): the first `KeptPage`s belong to this region, and have no page yet. */
-  keepPagesFor: signature(["i32", "i32"]),
-  /**
-   * (va, its Wasm address, address of a `KeptPage`, `Limit`): keeps the page, whose TLB entry for
-   * reads serves; not where unaligned accesses fault, as no later access would use it.
-   */
-  keepReadPage: signature(["i64", "i32", "i32", "i32"]),
-  /** The same by the entry for writes. */
-  keepWrittenPage: signature(["i64", "i32", "i32", "i32"]),
   /**
    * (va) -> the PC that a branch to `va` leads to: VA[55] replaces a top byte that TCR_EL1.TBI
    * ignores.

@@ -1,7 +1,7 @@
 // The accesses of a region's instructions. One that misses the inline comparison with the TLB is
-// tried again by a function; if that fails too, the region is left. Either gives the Wasm address
-// for one access that follows. V8 extends it to 64 bits before each use, which takes no time that
-// could be measured.
+// tried again by a function; if that fails too, the region is left. Each path contains the access
+// itself: a Wasm address that may come from either would have to be extended by an instruction
+// before each use.
 
 import type { Node } from "../../../isa/notation/builder.ts";
 import { SP_ALIGNMENT } from "../../architecture/exceptions.ts";
@@ -15,6 +15,7 @@ import {
   type TlbComparison,
 } from "../../interpreter/memory-access.ts";
 import { CPU, DataEntry, KeptPage, Slot, SplitGroup } from "../../state/cpu-state.ts";
+import { TlbFlags } from "../../state/tlb-layout.ts";
 import { Access, groupPlace, splitByte } from "../../state/functions.ts";
 import type { FunctionBuilder } from "../../wasm/module.ts";
 import type { GroupMember } from "../regions/access-groups.ts";
@@ -59,7 +60,7 @@ export class RegionAccesses {
 
   /**
    * @param evaluate puts the value of an expression on the stack
-   * @param leaveIf leaves the region at the instruction, if the i32 on the stack is not zero
+   * @param leave emits the way out of the region, at the instruction
    */
   constructor(
     readonly at: Surroundings,
@@ -67,7 +68,7 @@ export class RegionAccesses {
     readonly instruction: RegionInstruction,
     readonly site: AccessSite,
     readonly evaluate: (node: Node) => void,
-    readonly leaveIf: () => void,
+    readonly leave: () => void,
   ) {
     this.f = at.f;
   }
@@ -78,11 +79,19 @@ export class RegionAccesses {
     const place = { va: at.local("i64"), wasmAddress, bytes: count * size, write };
     this.evaluate(access.address);
     f.set(place.va);
+    const use = () => access.hit(wasmAddress, 0);
     const stack = this.#stackOffset;
-    if (stack !== undefined && stack % size === 0) this.#serveFromStack(place, stack, () => this.#lookForStack(place, access.behavior));
-    else if (kept) this.#serveFromPage(place, kept, () => this.#look(place, access, () => this.#keepPage(place, kept)));
-    else this.#look(place, access, () => {});
-    access.hit(wasmAddress, 0);
+    if (stack !== undefined && stack % size === 0) {
+      this.#serveFromStack(place, stack, use, () => {
+        this.#lookForStack(place, access.behavior);
+        use();
+      });
+    } else if (kept) {
+      this.#serveFromPage(place, kept, use, () => {
+        this.#look(place, access, () => this.#keepPage(place, kept), () => {});
+        use();
+      });
+    } else this.#look(place, access, use, use);
   }
 
   /** An access of a group, of which the first finds where all are. */
@@ -91,23 +100,21 @@ export class RegionAccesses {
     if (member.first) this.#locateGroup(member, address);
     const { offset, walks, group: { split } } = member;
     if (isCopied(member)) return hit(member.wasmAddress, offset);
-    f.get(member.wasmAddress).tee(wasmAddress).op("i32.eqz").ifLikely(false, () => {
+    f.get(member.wasmAddress).ifLikely(true, () => hit(member.wasmAddress, offset), () => {
       if (walks) {
         const places = CPU.SPLIT_GROUPS + SplitGroup.Size * split;
         f.i32(offset).i32(0).memory("i32.load", places + SplitGroup.Limit).op("i32.ge_u").i32(2).op("i32.shl");
-        f.memory("i32.load", places + SplitGroup.First);
-      } else {
-        f.i32(splitByte(offset, split));
-        callSeam(this.at, "splitPlace");
-        if (offset) f.i32(offset).op("i32.sub");
+        f.memory("i32.load", places + SplitGroup.First).set(wasmAddress);
+        return hit(wasmAddress, offset);
       }
-      f.set(wasmAddress);
+      f.i32(splitByte(offset, split));
+      callSeam(this.at, "splitPlace").set(wasmAddress);
+      hit(wasmAddress, 0);
     });
-    hit(wasmAddress, offset);
   }
 
-  /** Looks the address up, and does `found` where its TLB entry serves the access. */
-  #look({ va, wasmAddress, bytes, write }: AccessPlace, access: MemoryAccess, found: () => void): void {
+  /** Looks the address up, and continues with `found` where its TLB entry serves the access. */
+  #look({ va, wasmAddress, bytes, write }: AccessPlace, access: MemoryAccess, found: () => void, missed: () => void): void {
     const { f, comparison } = this;
     comparison.compare(va, access);
     f.ifLikely(true, () => {
@@ -118,6 +125,7 @@ export class RegionAccesses {
       pushDescriptor(f, bytes, access.behavior, this.evaluate);
       callSeam(this.at, write ? "writableAt" : "readableAt");
       this.#leaveWithout(wasmAddress);
+      missed();
     });
   }
 
@@ -131,14 +139,15 @@ export class RegionAccesses {
   }
 
   /**
-   * Computes the Wasm address where the page that was kept serves the access; does `look` where
-   * not.
+   * Computes the Wasm address where the page that was kept serves the access, and continues with
+   * `use`; with `look` where not.
    */
-  #serveFromPage({ va, wasmAddress }: AccessPlace, kept: number, look: () => void): void {
+  #serveFromPage({ va, wasmAddress }: AccessPlace, kept: number, use: () => void, look: () => void): void {
     const { f } = this;
     f.get(va).i32(0).memory("i64.load", kept + KeptPage.Page).op("i64.sub");
     f.i32(0).memory("i64.load", kept + KeptPage.Limit).op("i64.lt_u").ifLikely(true, () => {
       f.get(va).op("i32.wrap_i64").i32(0).memory("i32.load", kept + KeptPage.Distance).op("i32.add").set(wasmAddress);
+      use();
     }, look);
   }
 
@@ -152,26 +161,32 @@ export class RegionAccesses {
    * The same for an aligned access at a distance from SP: the rest of a kept page is counted in
    * units of 16 bytes, so that one compare with a constant is enough.
    */
-  #serveFromStack({ va, wasmAddress, bytes }: AccessPlace, offset: number, look: () => void): void {
+  #serveFromStack({ va, wasmAddress, bytes }: AccessPlace, offset: number, use: () => void, look: () => void): void {
     const { f } = this, odd = offset & SP_ALIGNMENT - 1;
     f.get(va);
     if (odd) f.i64(odd).op("i64.sub");
     f.i32(0).memory("i64.load", CPU.STACK_PAGE).op("i64.sub").i64(4).op("i64.rotr");
     f.i64((PAGE_SIZE - bytes - odd) / SP_ALIGNMENT | 0).op("i64.le_u").ifLikely(true, () => {
       f.get(va).op("i32.wrap_i64").i32(0).memory("i32.load", CPU.STACK_DISTANCE).op("i32.add").set(wasmAddress);
+      use();
     }, look);
   }
 
-  /** Has a function keep the page of an access that its TLB entry serves. */
+  /**
+   * Keeps the page of an access that its TLB entry serves; not where unaligned accesses fault, as
+   * no later access would use it.
+   */
   #keepPage({ va, wasmAddress, bytes, write }: AccessPlace, kept: number): void {
-    this.f.get(va).get(wasmAddress).i32(kept).i32(PAGE_SIZE - bytes + 1);
-    callSeam(this.at, write ? "keepWrittenPage" : "keepReadPage");
+    const { f } = this;
+    f.i32(0).get(va).i64(-PAGE_SIZE).op("i64.and").memory("i64.store", kept + KeptPage.Page);
+    f.i32(0).get(wasmAddress).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", kept + KeptPage.Distance).i32(0);
+    this.comparison.flags(va, write).i32(TlbFlags.Aligned).op("i32.and").op("i32.eqz").op("i64.extend_i32_u");
+    f.i64(PAGE_SIZE - bytes + 1).op("i64.mul").memory("i64.store", kept + KeptPage.Limit);
   }
 
   /** Leaves the region where the function that was called gives no address. */
   #leaveWithout(wasmAddress: number): void {
-    this.f.tee(wasmAddress).op("i32.eqz");
-    this.leaveIf();
+    this.f.tee(wasmAddress).op("i32.eqz").ifLikely(false, () => this.leave());
     this.site.filled();
   }
 
@@ -184,9 +199,9 @@ export class RegionAccesses {
     f.set(place.va);
     const stack = this.#stackOffset;
     if (stack !== undefined && (stack - offset) % alignment === 0) {
-      this.#serveFromStack(place, stack - offset, () => this.#findGroup(member, place, "stackGroupAt"));
+      this.#serveFromStack(place, stack - offset, () => {}, () => this.#findGroup(member, place, "stackGroupAt"));
     } else if (kept) {
-      this.#serveFromPage(place, kept, () => this.#compareGroup(member, place, () => this.#keepPage(place, kept)));
+      this.#serveFromPage(place, kept, () => {}, () => this.#compareGroup(member, place, () => this.#keepPage(place, kept)));
     } else this.#compareGroup(member, place, () => {});
   }
 
@@ -221,8 +236,7 @@ export class RegionAccesses {
     const { f } = this, { alignment, seams, split } = member.group, kind = write && name === "stackGroupAt" ? Access.Write : 0;
     f.get(va).i32(alignment | kind).i32(seams).i32(groupPlace(bytes, split, isCopied(member)));
     callSeam(this.at, name);
-    f.op("i32.eqz");
-    this.leaveIf();
+    f.op("i32.eqz").ifLikely(false, () => this.leave());
     f.set(wasmAddress);
     this.site.filled();
   }

@@ -77,10 +77,8 @@ export function surroundings({ f, library, temporaries, tlb, atomicsTlb }: Regio
 
 /** The place of an instruction in its block. */
 export interface Site extends AccessSite {
-  /**
-   * Leaves the region at the instruction, if the i32 on the stack is not zero, which it seldom is.
-   */
-  leaveIf(flags: KnownFlags | undefined): void;
+  /** Emits the way out of the region, at the instruction. */
+  leave(flags: KnownFlags | undefined): void;
   /** SP is known to be aligned. */
   readonly stackAligned: boolean;
 }
@@ -118,7 +116,7 @@ export class RegionEmitter extends ConstantEmitter {
   emitBody(): void {
     if (this.instruction.basedOnStack && !this.site.stackAligned) {
       this.f.get(this.state.general(Slot.SP)).op("i32.wrap_i64").i32(SP_ALIGNMENT - 1).op("i32.and");
-      this.site.leaveIf(this.knownFlags);
+      this.f.ifLikely(false, () => this.site.leave(this.knownFlags));
     }
     this.statements(this.$.statements);
   }
@@ -189,8 +187,7 @@ export class RegionEmitter extends ConstantEmitter {
     this.value(branch.address);
     this.value(branch.type);
     this.pc();
-    f.call(this.at.library.named("permitsBranch")).op("i32.eqz");
-    site.leaveIf(this.knownFlags);
+    f.call(this.at.library.named("permitsBranch")).op("i32.eqz").ifLikely(false, () => site.leave(this.knownFlags));
   }
 
   /** Writes the low half of a vector register and clears the other. */
@@ -205,7 +202,7 @@ export class RegionEmitter extends ConstantEmitter {
   protected override statement(s: Statement): boolean {
     if (s === this.instruction.guard) {
       this.value(s.condition);
-      this.site.leaveIf(this.knownFlags);
+      this.f.ifLikely(false, () => this.site.leave(this.knownFlags));
       return false;
     }
     if (s.kind === "call" && s.attempt !== undefined) return this.#try(s, s.attempt);
@@ -244,8 +241,7 @@ export class RegionEmitter extends ConstantEmitter {
     f.call(this.at.library.named(attempt)).set(done);
     if (id === undefined) throw new Error(`${attempt} has no result`);
     this.set(id);
-    f.get(done).op("i32.eqz");
-    this.site.leaveIf(this.knownFlags);
+    f.get(done).op("i32.eqz").ifLikely(false, () => this.site.leave(this.knownFlags));
     this.site.filled();
     return false;
   }
@@ -380,8 +376,8 @@ export class RegionEmitter extends ConstantEmitter {
   #accesses: RegionAccesses | undefined;
 
   protected override access(access: MemoryAccess): void {
-    const evaluate = (node: Node) => this.value(node), leaveIf = () => this.site.leaveIf(this.knownFlags);
-    this.#accesses ??= new RegionAccesses(this.at, this.comparison, this.instruction, this.site, evaluate, leaveIf);
+    const evaluate = (node: Node) => this.value(node), leave = () => this.site.leave(this.knownFlags);
+    this.#accesses ??= new RegionAccesses(this.at, this.comparison, this.instruction, this.site, evaluate, leave);
     this.#accesses.emit(access);
   }
 

@@ -18,19 +18,19 @@ import { pushAtomicsTlb, type Surroundings } from "../../interpreter/surrounding
 import { REGION_PARAMETERS, REGION_RESULTS, STACK_BYTES } from "../../interpreter/interpreter.ts";
 import { SP_ALIGNMENT } from "../../architecture/exceptions.ts";
 import { INSTRUCTIONS_PER_PAGE, INSTRUCTIONS_SHIFT } from "../../state/layout.ts";
-import { CPU, FetchEntry, KNOWN_CALLS, Slot, TlbSet } from "../../state/cpu-state.ts";
+import { CPU, FetchEntry, KeptPage, KNOWN_CALLS, Slot, TlbSet } from "../../state/cpu-state.ts";
 import { callee as functionOf } from "../../state/functions.ts";
 import type { Callees } from "../../wasm/library.ts";
 import { LocalPool } from "../../wasm/local-pool.ts";
 import { frameBound } from "../../wasm/frame-bound.ts";
-import { FunctionBuilder, type Label, SHORT_GAP_BYTES } from "../../wasm/module.ts";
+import { FunctionBuilder, type Label } from "../../wasm/module.ts";
 import { keepsStackAlignment } from "../regions/access-groups.ts";
 import { settleFlags } from "./known-flags.ts";
 import { type RegionContext, RegionEmitter, surroundings } from "./region-emitter.ts";
 import { StateLocals } from "./state-locals.ts";
 import { WaysOut } from "./ways-out.ts";
 import type { Block } from "../regions/region.ts";
-import { ADDRESS, type Callee, ENTER, ENTER_KNOWN, LEFT, type NeighborPage, type RegionOptions, STACK } from "./region-options.ts";
+import { ADDRESS, type Callee, ENTER, FIND_CALLED, LEFT, type NeighborPage, type RegionOptions, STACK } from "./region-options.ts";
 import { RegionPlan } from "../regions/region-plan.ts";
 import { add, generalBit, keepOnly, type RegisterSet, without } from "../code/register-use.ts";
 
@@ -54,9 +54,6 @@ function emitFast(f: FunctionBuilder, fast: number, library: Callees): void {
  * left: it is the last on the stack.
  */
 const LEAF_BYTES = 0x4000;
-
-/** The link register. */
-const LINK = 30;
 
 /** Tag of the bytes that a frame of the region has at most, for constants in the region alone. */
 const FRAME = -1;
@@ -109,15 +106,15 @@ class RegionFunction {
   readonly #groupAddresses: (number | undefined)[] = [];
   /** The result of a call. */
   readonly #answer = this.#body.local("i64");
-  /** An entry of the fetch TLB, where the region is entered. */
-  readonly #entry = this.#body.local("i32");
+  /** The target of a call, in the table. */
+  readonly #slot = this.#body.local("i32");
   /** Whether the core counts instructions. */
   readonly #counts: boolean;
 
   constructor(readonly library: Callees, blocks: readonly Block[], readonly options: RegionOptions) {
     this.#plan = new RegionPlan(blocks, checksBranches(library));
     this.#counts = countsInstructions(library);
-    this.#waysOut = new WaysOut(this.#body, this.#state, this.#base, this.#answer, blocks);
+    this.#waysOut = new WaysOut(this.#body, this.#state, this.#base);
     if (this.#plan.usesAtomics) this.#atomicsTlb = this.#body.local("i32");
     this.#context = {
       f: this.#body,
@@ -146,23 +143,24 @@ class RegionFunction {
     return f.fill(FRAME, Math.min(frameBound(f), STACK_BYTES));
   }
 
-  /** Loads what the region needs, and looks whether it can run, by one condition of all. */
+  /** Looks whether the region can run, and loads what it needs. */
   #enter(f: FunctionBuilder): void {
     const plan = this.#plan, head = plan.blocks[0].first;
     f.get(ADDRESS).i64(-4 * head).op("i64.add").set(this.#base);
     f.i32(0).memory("i32.load", CPU.TLB).set(this.#tlb);
-    this.#state.load(f, plan.data.needed[0]);
-    f.get(LEFT).i32(plan.longest[0]);
+    const leave = () => void f.get(ADDRESS).get(LEFT).op("return"), leaveIf = () => f.ifLikely(false, leave);
+    f.get(LEFT).i32(plan.longest[0]).op("i32.lt_s");
+    leaveIf();
     if (plan.calls || frameBound(this.#body) > LEAF_BYTES) {
-      // Either is negative if it does not suffice.
-      f.op("i32.sub").get(STACK).i32Later(FRAME, SHORT_GAP_BYTES).op("i32.sub").op("i32.or").i32(0);
+      f.get(STACK).i32Later(FRAME).op("i32.lt_s");
+      leaveIf();
     }
-    f.op("i32.lt_s");
-    if (plan.usesVectors) f.i32(0).memory("i32.load", CPU.FP_TRAP).op("i32.or");
-    for (const neighbor of this.options.neighbors) this.#isElsewhere(f, neighbor);
-    this.#isMisaligned(f, 0);
-    f.ifLikely(false, () => void f.get(ADDRESS).get(LEFT).op("return"));
-    this.#prepare(f);
+    if (plan.usesVectors) {
+      f.i32(0).memory("i32.load", CPU.FP_TRAP);
+      leaveIf();
+    }
+    for (const neighbor of this.options.neighbors) this.#checkNeighbor(f, neighbor, leave);
+    this.#load(f, 0, leave);
     this.#count("arrive", head, 0, f);
   }
 
@@ -203,37 +201,41 @@ class RegionFunction {
     return { last: first + end, word: instructions[end].word };
   }
 
+  /** Leaves where a page of the region does not follow in virtual memory. */
+  #checkNeighbor(f: FunctionBuilder, { offset, decoded }: NeighborPage, leave: () => void): void {
+    // The address of the page, which is the tag as well.
+    const page = () => f.get(this.#base).i64(-PAGE_SIZE).op("i64.and").i64(PAGE_SIZE * offset).op("i64.add");
+    const entry = () => {
+      page();
+      f.op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.FetchEntries - 1) * FetchEntry.Size).op("i32.and").get(this.#tlb).op(
+        "i32.add",
+      );
+    };
+    entry();
+    f.memory("i64.load", TlbSet.Fetch + FetchEntry.Tag);
+    page();
+    // The region may be all that has code there, and go there seldom: it would never begin.
+    f.op("i64.ne").ifLikely(false, () => {
+      page();
+      f.call(functionOf(this.library, "fetchableAt")).op("i32.eqz").if(leave);
+    });
+    entry();
+    f.memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded).i32Later(decoded).op("i32.ne");
+    f.ifLikely(false, leave);
+  }
+
   /**
-   * Makes the condition on the stack true where a page of the region does not follow in virtual
-   * memory.
+   * Loads what a node and those after it need, of a state that comes from elsewhere. `leave`, where
+   * SP is not aligned: without SP there is no access by it.
    */
-  #isElsewhere(f: FunctionBuilder, { offset, decoded }: NeighborPage): void {
-    const page = this.#answer, entry = this.#entry;
-    // The address of the page is the tag as well.
-    f.get(this.#base).i64(-PAGE_SIZE).op("i64.and").i64(PAGE_SIZE * offset).op("i64.add").set(page);
-    f.get(page).op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.FetchEntries - 1) * FetchEntry.Size).op("i32.and");
-    f.get(this.#tlb).op("i32.add").set(entry).get(entry).memory("i64.load", TlbSet.Fetch + FetchEntry.Tag).get(page).op("i64.eq");
-    // The region may be all that has code there, and go there seldom: it would never be looked up.
-    f.ifLikely(
-      true,
-      () => void f.get(entry).memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded),
-      () => void f.get(page).call(functionOf(this.library, "fetchableAt")),
-      "i32",
-    );
-    f.i32Later(decoded).op("i32.ne").op("i32.or");
-  }
-
-  /** Makes the condition on the stack true where SP, which a node needs, is not aligned. */
-  #isMisaligned(f: FunctionBuilder, node: number): void {
-    // Without SP there is no access by it.
-    if (!this.#plan.keepsStackAligned || !(this.#plan.data.needed[node].general & generalBit(Slot.SP))) return;
-    // The local is tested: a load of its own takes longer, as SP is stored shortly before.
-    f.get(this.#state.general(Slot.SP)).op("i32.wrap_i64").i32(SP_ALIGNMENT - 1).op("i32.and").op("i32.or");
-  }
-
-  /** Loads what belongs to no register, where the state comes from elsewhere. */
-  #prepare(f: FunctionBuilder): void {
+  #load(f: FunctionBuilder, node: number, leave: () => void): void {
+    const needed = this.#plan.data.needed[node];
+    this.#state.load(f, needed);
     this.#loadAtomicsTlb(f);
+    if (this.#plan.keepsStackAligned && needed.general & generalBit(Slot.SP)) {
+      // The local is tested: a load of its own takes longer, as SP is stored shortly before.
+      f.get(this.#state.general(Slot.SP)).op("i32.wrap_i64").i32(SP_ALIGNMENT - 1).op("i32.and").ifLikely(false, leave);
+    }
     if (this.#plan.usesFast) emitFast(f, this.#fast, this.library);
     this.#ownKeptPages(f);
   }
@@ -286,7 +288,7 @@ class RegionFunction {
   /** The instructions of a block, but for a branch at its end. */
   #instructions(node: number, block: Block, before: KnownFlags | undefined): BlockEnd {
     const plan = this.#plan, dirty = { ...plan.data.dirty[node] }, { first, instructions } = block;
-    const groups = plan.groups[node], keeps = plan.keepPages.get(node), unstored = plan.unstored(node);
+    const groups = plan.groups[node], keeps = plan.keepPages.get(node);
     const filled = () => this.#loadAtomicsTlb(this.#body);
     let flags = before, emitter: RegionEmitter | undefined, stackAligned = plan.keepsStackAligned;
     /** A bit for the `SplitGroup` of each group that keeps its page. */
@@ -296,12 +298,10 @@ class RegionFunction {
         this.#count("turnBack", first + i - 1, 1);
         this.#count("arrive", first + i);
       }
-      if (instruction.mayLeave && unstored) {
-        this.#state.store(this.#body, without(dirty, unstored[i]));
-        keepOnly(dirty, unstored[i]);
-      }
-      const leaveIf = (known: KnownFlags | undefined) =>
-        this.#leaveIf(first + i, i, dirty, known, () => this.#count("turnBack", first + i));
+      const leave = (known: KnownFlags | undefined) => {
+        this.#count("turnBack", first + i);
+        this.#waysOut.leave(first + i, i, dirty, known);
+      };
       this.#temporaries.releaseAll(flags?.locals);
       const member = groups.get(i), kept = keeps?.get(i);
       if (member?.first) walking = kept === undefined ? walking & ~(1 << member.group.split) : walking | 1 << member.group.split;
@@ -310,7 +310,7 @@ class RegionFunction {
         wasmAddress: this.#groupAddresses[member.group.split] ??= this.#body.local("i32"),
         walks: (walking >> member.group.split & 1) === 1,
       };
-      const site = { leaveIf, member: located, kept, stackAligned, filled };
+      const site = { leave, member: located, kept, stackAligned, filled };
       emitter = new RegionEmitter(instruction, this.#surroundings, this.#context, flags, first + i, site);
       emitter.emitBody();
       stackAligned = plan.keepsStackAligned || (stackAligned || instruction.basedOnStack) && keepsStackAlignment(instruction);
@@ -403,52 +403,49 @@ class RegionFunction {
 
   /** Calls the address in `#answer`, and continues after that. */
   #call(node: number, next: number, callee: Callee | undefined): void {
-    const f = this.#body, plan = this.#plan, to = plan.target(node, next);
-    f.get(this.#answer).get(LEFT).get(STACK).i32Later(FRAME, SHORT_GAP_BYTES).op("i32.sub");
-    if (callee) this.#callOfModule(callee);
-    else this.#callKnown(next - 1 & KNOWN_CALLS - 1);
-    f.set(LEFT).set(this.#answer);
-    // The call has put the return address there.
-    f.get(this.#answer).get(this.#state.general(LINK)).op("i64.ne");
-    if (to !== undefined) {
-      f.get(LEFT).i32(plan.longest[to]).op("i32.lt_s").op("i32.or");
-      this.#state.load(f, plan.data.needed[to]);
-      this.#isMisaligned(f, to);
+    const f = this.#body;
+    const call = (target: () => void) => {
+      f.get(this.#answer).get(LEFT).get(STACK).i32Later(FRAME).op("i32.sub");
+      target();
+      f.set(LEFT).set(this.#answer);
+    };
+    if (callee) {
+      f.i32Later(callee.decoded).memory("i32.load16_u").i32Later(callee.handler).op("i32.eq");
+      f.ifLikely(true, () => call(() => void f.callLate(callee.name)), () => call(() => void f.callLate(ENTER)));
+    } else {
+      this.#findCalled(next - 1 & KNOWN_CALLS - 1);
+      f.get(this.#slot).ifLikely(true, () => call(() => this.options.callIndirect(f.get(this.#slot))));
     }
-    if (this.#counts) {
-      // Counted only if control does not come back: a departure and an arrival cancel out.
-      f.ifLikely(false, () => {
-        this.#depart(node);
-        f.get(this.#answer).get(LEFT).op("return");
-      });
-    } else this.#waysOut.returnIf();
+    f.get(this.#answer);
+    this.#address(next);
+    // Counted only if control does not come back: a departure and an arrival cancel out.
+    const leave = () => {
+      this.#depart(node);
+      f.get(this.#answer).get(LEFT).op("return");
+    };
+    f.op("i64.ne").ifLikely(false, leave);
+    const to = this.#plan.target(node, next);
     if (to === undefined) {
       this.#depart(node);
       return this.#chain();
     }
-    this.#prepare(f);
+    f.get(LEFT).i32(this.#plan.longest[to]).op("i32.lt_s");
+    f.ifLikely(false, leave);
+    this.#load(f, to, leave);
     this.#pass(node, to);
     this.#go(node, to, undefined);
   }
 
-  /** Calls another region of the module with the arguments on the stack, if that is in use. */
-  #callOfModule({ decoded, handler, name }: Callee): void {
-    const f = this.#body;
-    f.i32Later(decoded).memory("i32.load16_u").i32Later(handler, SHORT_GAP_BYTES).op("i32.eq");
-    f.ifLikely(true, () => void f.callLate(name), () => void f.callLate(ENTER), this.options.type);
-  }
-
   /**
-   * Calls the region at the address in `#answer` with the arguments on the stack, as one of the
-   * known calls.
+   * Puts the place in the table of the region at the address in `#answer` into `#slot`, or 0, for
+   * one of the known calls (enter-function.ts).
    */
-  #callKnown(call: number): void {
-    const f = this.#body;
+  #findCalled(call: number): void {
+    const f = this.#body, slot = this.#slot;
     f.i32(0).memory("i64.load", CPU.CALLED + 8 * call).get(this.#answer).op("i64.eq").ifLikely(
       true,
-      () => this.options.callIndirect(f.i32(0).memory("i32.load", CPU.CALLED_SLOTS + 8 * call)),
-      () => void f.i32(8 * call).callLate(ENTER_KNOWN),
-      this.options.type,
+      () => void f.i32(0).memory("i32.load", CPU.CALLED_SLOTS + 4 * call).set(slot),
+      () => void f.get(this.#answer).i32(call).callLate(FIND_CALLED).set(slot),
     );
   }
 
@@ -457,10 +454,11 @@ class RegionFunction {
    * since.
    */
   #ownKeptPages(f: FunctionBuilder): void {
-    const { keptPages } = this.#plan, { handler } = this.options;
+    const { keptPages } = this.#plan;
     if (!keptPages) return;
-    f.i32(0).memory("i32.load", CPU.KEPT_BY).i32Later(handler, SHORT_GAP_BYTES).op("i32.ne").ifLikely(false, () => {
-      f.i32Later(handler, SHORT_GAP_BYTES).i32(keptPages).call(functionOf(this.library, "keepPagesFor"));
+    f.i32(0).memory("i32.load", CPU.KEPT_BY).i32Later(this.options.handler).op("i32.ne").ifLikely(false, () => {
+      f.i32(0).i32Later(this.options.handler).memory("i32.store", CPU.KEPT_BY);
+      for (let i = 0; i < keptPages; i++) f.i32(0).i64(0).memory("i64.store", CPU.KEPT_PAGES + KeptPage.Size * i + KeptPage.Limit);
     });
   }
 
@@ -469,9 +467,12 @@ class RegionFunction {
     const f = this.#body, plan = this.#plan, { first, instructions } = plan.blocks[node], targets = plan.flow.successors[node];
     if (!targets.length) return;
     this.#jump(targets, node, (jump) => {
-      const last = instructions.length - 1;
       f.get(LEFT).i32(instructions.length + plan.longestOf(targets)).op("i32.lt_s");
-      this.#leaveIf(first + last, last, dirty, flags, () => this.#count("turnBack", first + last));
+      f.ifLikely(false, () => {
+        const last = instructions.length - 1;
+        this.#count("turnBack", first + last);
+        this.#waysOut.leave(first + last, last, dirty, flags);
+      });
       // The budget is counted for the way inside; the other one does it itself.
       f.block((elsewhere) => {
         this.#spend(instructions.length);
@@ -541,22 +542,13 @@ class RegionFunction {
     }
     if (flow.isLoop[to]) {
       f.get(LEFT).i32(longest[to]).op("i32.lt_s");
-      this.#leaveIf(index, 0, dirty, flags, () => this.#depart(from, index));
+      f.ifLikely(false, () => {
+        this.#depart(from, index);
+        this.#waysOut.leave(index, 0, dirty, flags);
+      });
     }
     this.#pass(from, to);
     this.#go(from, to, flags);
-  }
-
-  /**
-   * Leaves at an instruction if the i32 on the stack is not zero, which it seldom is.
-   * @param count counts where control goes
-   */
-  #leaveIf(index: number, spent: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined, count: () => void): void {
-    if (!this.#counts) return this.#waysOut.leaveIf(index, spent, dirty, flags);
-    this.#body.ifLikely(false, () => {
-      count();
-      this.#waysOut.leave(index, spent, dirty, flags);
-    });
   }
 
   #go(from: number, to: number, flags: KnownFlags | undefined): void {

@@ -6,12 +6,12 @@
 import { bitsOf } from "../../../../kit/support/values/bits.ts";
 import type { KnownFlags } from "../../interpreter/conditions.ts";
 import { CPU } from "../../state/cpu-state.ts";
+import { INSTRUCTIONS_PER_PAGE } from "../../state/layout.ts";
 import type { FunctionBuilder, Label } from "../../wasm/module.ts";
 import { add, noRegisters, type RegisterSet, without } from "../code/register-use.ts";
 import { comparisonOf, settleFlags } from "./known-flags.ts";
 import { FlagsKind } from "./lazy-flags.ts";
 import { ENTER, LEFT, STACK } from "./region-options.ts";
-import type { Block } from "../regions/region.ts";
 import type { StateLocals } from "./state-locals.ts";
 
 /** A way out: the registers that it stores, and whether a region there is entered at once. */
@@ -44,16 +44,16 @@ function sizeOf({ general, vector }: Readonly<RegisterSet>): number {
 const includes = (set: Readonly<RegisterSet>, part: Readonly<RegisterSet>): boolean =>
   (part.general & ~set.general) === 0 && (part.vector & ~set.vector) === 0;
 
-/** Names of the labels of the code that ends ways out, and of what returns from calls that do. */
-const END = "end", BACK = "back";
+/** Name of the label of the code that ends ways out. */
+const END = "end";
 
 /**
- * The number that a way out ends with has `FlagsKind` in these bits. Above them are the
- * instructions that are still to be counted, less than the longest block has, and the instruction
- * where execution continues, counted from the first of the region: short numbers are short in
- * LEB128.
+ * Fields of the number that a way out ends with: `FlagsKind`; the instruction where execution
+ * continues, counted from one page before that of the head; instructions that are still to be
+ * counted, mostly few. Short numbers are short in LEB128.
  */
-const KIND_BITS = 2, KINDS = 1 << KIND_BITS;
+const Field = { Kind: 0, Index: 2, Spent: 14 } as const;
+const KINDS = 1 << Field.Index, INDICES = 1 << Field.Spent - Field.Index;
 
 /** The ways out that code shares. */
 export class WaysOut {
@@ -63,31 +63,11 @@ export class WaysOut {
   /** Operands of the comparison. */
   readonly #a: number;
   readonly #b: number;
-  /** The number of the region's first instruction, and the bits of instructions to be counted. */
-  readonly #lowest: number;
-  readonly #spentBits: number;
   #ends = false;
   #endsInFlags = false;
-  #returns = false;
 
-  /**
-   * @param base local: the virtual address of instruction 0
-   * @param answer local: the result of a call
-   */
-  constructor(
-    readonly f: FunctionBuilder,
-    readonly state: StateLocals,
-    readonly base: number,
-    readonly answer: number,
-    blocks: readonly Block[],
-  ) {
-    let longest = 0, lowest = Infinity;
-    for (const { first, instructions } of blocks) {
-      longest = Math.max(longest, instructions.length);
-      lowest = Math.min(lowest, first);
-    }
-    this.#lowest = lowest;
-    this.#spentBits = 32 - Math.clz32(longest - 1);
+  /** @param base local: the virtual address of instruction 0 */
+  constructor(readonly f: FunctionBuilder, readonly state: StateLocals, readonly base: number) {
     this.#number = f.local("i32");
     this.#a = f.local("i64");
     this.#b = f.local("i64");
@@ -95,23 +75,12 @@ export class WaysOut {
 
   /** Appends a way out at an instruction, before which some of its block are to be counted. */
   leave(index: number, spent: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined): void {
+    const { f } = this, fromFirst = index + INSTRUCTIONS_PER_PAGE;
+    if (fromFirst < 0 || fromFirst >= INDICES) throw new Error(`a region is left at its instruction ${index}`);
     const kind = this.#keep(flags), label = this.#labelFor(dirty, false);
-    if (label === undefined) this.state.store(this.f, dirty);
-    this.#setNumber(index, spent, kind).brOuter(label ?? END);
-  }
-
-  /** The same where the i32 on the stack is not zero, which it seldom is. */
-  leaveIf(index: number, spent: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined): void {
-    const stores = sizeOf(dirty) > 0 && sizeOf(dirty) <= MOST_DIRECT;
-    if (stores || flags && !comparisonOf(flags)) return void this.f.ifLikely(false, () => this.leave(index, spent, dirty, flags));
-    const kind = this.#keep(flags);
-    this.#setNumber(index, spent, kind).brOuterUnlikely(this.#labelFor(dirty, false) ?? END);
-  }
-
-  /** Appends what sets the number of a way out. */
-  #setNumber(index: number, spent: number, kind: number): FunctionBuilder {
+    if (label === undefined) this.state.store(f, dirty);
+    f.i32(kind << Field.Kind | fromFirst << Field.Index | spent << Field.Spent).set(this.#number).brOuter(label ?? END);
     this.#ends = true;
-    return this.f.i32((index - this.#lowest << this.#spentBits | spent) << KIND_BITS | kind).set(this.#number);
   }
 
   /** Appends a way out that enters a region there at once. */
@@ -123,12 +92,6 @@ export class WaysOut {
     this.state.store(f, dirty);
     f.get(this.base).i64(4 * index).op("i64.add");
     this.enter(f);
-  }
-
-  /** Appends a return of what a call has returned, if the i32 on the stack is not zero. */
-  returnIf(): void {
-    this.#returns = true;
-    this.f.brOuterUnlikely(BACK);
   }
 
   /** Ends in the region at the address on the stack. */
@@ -174,9 +137,7 @@ export class WaysOut {
     for (const { dirty } of ways) add(stored, dirty);
     const shares = sizeOf(stored) <= MOST_SHARED, labels: Record<string, Label> = { [END]: f.openBlock() };
     for (const { name } of ways) labels[name] = f.openBlock();
-    if (this.#returns) labels[BACK] = f.openBlock();
     f.append(this.f, labels).op("unreachable");
-    if (this.#returns) f.closeBlock().get(this.answer).get(LEFT).op("return");
     for (let i = ways.length - 1; i >= 0; i--) {
       f.closeBlock();
       const rest = shares ? restOf(ways, i) : -1, { dirty, chains } = ways[i];
@@ -200,11 +161,9 @@ export class WaysOut {
         f.i32(0).get(this.#b).memory("i64.store", CPU.FLAGS_B);
       });
     }
-    // Two bits below that of the instruction: it becomes a distance in bytes.
-    f.get(this.base).get(this.#number).i32(this.#spentBits).op("i32.shr_u").i32(-4).op("i32.and").op("i64.extend_i32_u").op("i64.add");
-    if (this.#lowest) f.i64(4 * this.#lowest).op("i64.add");
-    f.get(LEFT);
-    if (this.#spentBits) f.get(this.#number).i32(KIND_BITS).op("i32.shr_u").i32((1 << this.#spentBits) - 1).op("i32.and").op("i32.sub");
+    f.get(this.base).get(this.#number).i32(INDICES - 1 << Field.Index).op("i32.and").op("i64.extend_i32_u").op("i64.add");
+    f.i64(-4 * INSTRUCTIONS_PER_PAGE).op("i64.add");
+    f.get(LEFT).get(this.#number).i32(Field.Spent).op("i32.shr_u").op("i32.sub");
   }
 }
 

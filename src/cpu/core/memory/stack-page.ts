@@ -1,45 +1,17 @@
-// The pages that regions keep (translator/regions/kept-pages.ts). Where that of the stack does not
-// serve an access, functions look the access up, and keep the page that they find.
+// Where the page of the stack that regions keep (translator/regions/kept-pages.ts) does not serve
+// an access: these functions look the access up, and keep the page that they find.
 
-import { CPU, KeptPage, TlbSet } from "../state/cpu-state.ts";
+import { CPU } from "../state/cpu-state.ts";
 import { callee, define, type FunctionName, groupBytes } from "../state/functions.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { type DataAccess, inPage, sizeOf } from "./data-access.ts";
 import { misalignmentOf } from "./mmu.ts";
 import { AccessKind } from "./translation.ts";
-import { dataFlagsOffset, TlbFlags } from "../state/tlb-layout.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 
-/** Defines the functions for kept pages. */
-export function defineKeptPages(library: Library, data: DataAccess): void {
-  defineKeepPagesFor(library);
-  defineKeepPage(library, "keepReadPage", TlbSet.ReadFlags);
-  defineKeepPage(library, "keepWrittenPage", TlbSet.WriteFlags);
-  defineStackPage(library, data);
-}
-
-/** Defines `keepPagesFor`. */
-function defineKeepPagesFor(library: Library): void {
-  const c = new Code(define(library, "keepPagesFor")), handler = c.parameter(0), count = c.parameter(1);
-  c.store("i32.store", CPU.KEPT_BY, handler);
-  c.doWhile(() => {
-    c.set(count, count.sub(1));
-    c.store("i64.store", count.mul(KeptPage.Size), constant("i64", 0), CPU.KEPT_PAGES + KeptPage.Limit);
-  }, () => count);
-}
-
-/** Defines `keepReadPage` or `keepWrittenPage`, by where the flags of TLB entries are in a set. */
-function defineKeepPage(library: Library, name: "keepReadPage" | "keepWrittenPage", flags: number): void {
-  const c = new Code(define(library, name)), va = c.parameter(0), kept = c.parameter(2), limit = c.parameter(3);
-  c.store("i64.store", kept, va.and(-PAGE_SIZE), KeptPage.Page);
-  c.store("i32.store", kept, c.parameter(1).sub(va.wrap()), KeptPage.Distance);
-  const entry = c.load("i32.load8_u", c.load("i32.load", CPU.TLB).add(dataFlagsOffset(va)), flags);
-  c.store("i64.store", kept, entry.and(TlbFlags.Aligned).select(constant("i32", 0), limit).wide(), KeptPage.Limit);
-}
-
 /** Defines `stackAt` and `stackGroupAt`. */
-function defineStackPage(library: Library, data: DataAccess): void {
+export function defineStackPage(library: Library, data: DataAccess): void {
   /** Ends a function in the one that looks further. */
   const lookFurther = (c: Code, access: Local, read: FunctionName, write: FunctionName, ...operands: Value[]) => {
     c.if(access.and(AccessKind.Write), () => c.return(c.call(callee(library, write), ...operands)));
