@@ -27,9 +27,9 @@ export async function moduleGraph(file: string): Promise<ModuleGraph> {
   return JSON.parse(await outputOf("deno info", Deno.execPath(), ["info", "--json", file], ROOT));
 }
 
-/** Those with code in the bundle of `main.ts`, by name. @param modules the paths of its modules */
-export async function bundledPackages(modules: readonly string[]): Promise<BundledPackage[]> {
-  const { npmPackages } = await moduleGraph("main.ts"), paths = modules.join("\n");
+/** Those with code in the bundle of a source, by name. @param modules the paths of its modules */
+export async function bundledPackages(modules: readonly string[], source = "main.ts"): Promise<BundledPackage[]> {
+  const { npmPackages } = await moduleGraph(source), paths = modules.join("\n");
   const lock = JSON.parse(await Deno.readTextFile(`${ROOT}deno.lock`)) as { npm: Record<string, { integrity: string }> };
   const ids = Object.keys(npmPackages).filter((id) => paths.includes(`/${npmPackages[id].name}/${npmPackages[id].version}/`)).sort();
   return await Promise.all(ids.map(async (id) => {
@@ -50,11 +50,19 @@ function hex(integrity: string): string {
   return Uint8Array.fromBase64(integrity.replace(/^sha512-/, "")).toHex();
 }
 
-/** The notices as a text file. The LGPL-3.0 adds to the GPL-3.0, whose text goes with it. */
-export async function noticesText(packages: readonly BundledPackage[]): Promise<string> {
+/**
+ * The notices as a text file. The LGPL-3.0 adds to the GPL-3.0, whose text goes with it.
+ * @param file name of the file that has the packages
+ */
+export async function noticesText(packages: readonly BundledPackage[], file = "el2.js"): Promise<string> {
   const parts = packages.map(({ name, version, license, notice }) => `${name} ${version} (${license})\n\n${notice}\n`);
   if (packages.some(isLesser)) parts.push(await Deno.readTextFile(new URL("gpl-3.0-license.txt", import.meta.url)));
-  return `The file el2.js contains these packages of npm.\n\n${parts.join(`\n${"-".repeat(72)}\n\n`)}`;
+  return `The file ${file} contains these packages of npm.\n\n${parts.join(`\n${"-".repeat(72)}\n\n`)}`;
+}
+
+/** The same as a comment of JavaScript, for a file that goes alone; nothing without packages. */
+export async function noticesComment(packages: readonly BundledPackage[], file: string): Promise<string> {
+  return packages.length === 0 ? "" : `/*! ${(await noticesText(packages, file)).replaceAll("*/", "* /")}*/\n`;
 }
 
 /** Whether a package's license refers to the GNU General Public License, version 3. */

@@ -6,6 +6,7 @@ import { identityText, sourcesDigest } from "../../src/kit/support/program-ident
 import { writeWhole } from "../../src/kit/support/files/whole-file.ts";
 import { once } from "../../src/kit/support/values/once.ts";
 import { PAGE_SCRIPTS, PROGRAM } from "../../src/app/web/published/program-names.ts";
+import { bundledPackages, noticesComment } from "./bundled-packages.ts";
 import { buildPlace, DistError } from "./common.ts";
 import { bundleForPages, digestOf, packageCache, PUT_IN, withDigest, withoutCache } from "./split.ts";
 
@@ -23,6 +24,8 @@ const cacheOnce = once(packageCache), placeOnce = once(buildPlace);
 
 /** The missing address of modules in one script, and an address below which there is nothing. */
 const NO_ADDRESS = /\b(import_meta\d*) = \{\}/g, ADDRESS = '$1 = { url: "el2:/page/program.js" }';
+/** The bundler's lines with the paths of modules of packages. */
+const PACKAGE_MODULE = /^ *\/\/ npm\/.+$/gm;
 /** Browsers that have no `using` yet: files alone are given back by it, and a page has none. */
 const USING = /^(\s*)using (?=\w+ = )/gm;
 
@@ -38,22 +41,26 @@ export async function writePage(folder: string): Promise<void> {
  * @throws DistError
  */
 export async function writeBrowserModule(file: string): Promise<void> {
-  const script = await scriptOf(LIBRARY);
-  writeWhole(file, `const Deno = {}, exported = {};\n${script}export const { openRecording } = exported;\n`);
+  const { notices, program } = await scriptOf(LIBRARY, BROWSER_MODULE);
+  writeWhole(file, `${notices}const Deno = {}, exported = {};\n${program}export const { openRecording } = exported;\n`);
 }
 
 /** The scripts of a page by name. @throws DistError */
 async function pageScripts(): Promise<Map<string, string>> {
   const scripts = new Map<string, string>();
   for (const kind of ["start", "page", "engine"] as const) {
-    const program = await scriptOf(PAGE_SOURCES[kind]);
-    scripts.set(PAGE_SCRIPTS[kind], kind !== "engine" ? program : `function ${PROGRAM}() {\n${program}}\n`);
+    const name = PAGE_SCRIPTS[kind], { notices, program } = await scriptOf(PAGE_SOURCES[kind], name);
+    scripts.set(name, `${notices}${kind !== "engine" ? program : `function ${PROGRAM}() {\n${program}}\n`}`);
   }
   return scripts;
 }
 
-/** A source and what it imports as one script for browsers. @throws DistError */
-async function scriptOf(source: string): Promise<string> {
+/**
+ * A source and what it imports as one script for browsers, and the notices of packages in it.
+ * @param name of the file that it will be
+ * @throws DistError
+ */
+async function scriptOf(source: string, name: string): Promise<{ readonly notices: string; readonly program: string }> {
   const folder = await Deno.makeTempDir({ prefix: "el2-" });
   try {
     const whole = `${folder}/whole.js`, small = `${folder}/small.js`;
@@ -63,7 +70,8 @@ async function scriptOf(source: string): Promise<string> {
     const identity = identityText(digestOf([text]), new Map([[ENGINE.join(), sourcesDigest(ENGINE)]]), await placeOnce());
     await Deno.writeTextFile(whole, text.includes(PUT_IN) ? withDigest(text, identity) : text);
     await bundleForPages("--minify", "-o", small, whole);
-    return await Deno.readTextFile(small);
+    const packages = await bundledPackages(built.match(PACKAGE_MODULE) ?? [], source);
+    return { notices: await noticesComment(packages, name), program: await Deno.readTextFile(small) };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -134,6 +134,7 @@ artefact("the demo in a browser is static files that another user can read, of a
   }
   for (const name of names) assert.equal((await Deno.stat(`${DIST}/demo/${name}`)).mode! & 0o044, 0o044 & ~Deno.umask(), name);
   assert.match(await Deno.readTextFile(`${DIST}/demo/index.html`), /\{"name":"demo","live":true,/);
+  assert.match(await Deno.readTextFile(`${DIST}/demo/${PAGE_SCRIPTS.page}`), /^\/\*! The file el2\.js contains [^]*xterm.* \(MIT\)\n/);
 });
 
 longArtefact("npm installs el2 with its runtime, without install scripts", async (here, env) => {
