@@ -17,7 +17,7 @@ export const CONSOLE_BREAK = action("console.break", { console: id });
 export const CONSOLE = command("console", {
   doc: "read a guest's console, type into it, or wait for its output",
   args: {
-    vm: word(idOf("vm"), "the VM: NAME, vm:NAME or con:NAME/0; NAME/PORT is a port of its virtio console"),
+    vm: word(idOf("vm"), "the VM: NAME, vm:NAME, con:NAME/0, or NAME/PORT of virtio"),
     log: flag("print the output so far (the default)"),
     break: flag("first send a break, which Linux takes as SysRq; the key after it selects the command", { changes: true }),
     send: option(keystrokes, "type this; \\n is Enter, \\xNN a byte", { value: "text", changes: true }),

@@ -165,7 +165,7 @@ Deno.test("examples that ask a session, change it or read no session do what the
 if (LONG) {
   Deno.test("examples of a guest that runs Linux do what they say on Debian", async () => {
     await using place = new Place();
-    await place.up("phone", "debian");
+    await place.up("phone", "debian-bookworm");
     assert.equal((await place.el2("console", "debian", "--expect", "# $", "--timeout", "120s")).code, 0);
     assert.deepEqual(await failing(place, EXAMPLES.filter(isLinux)), []);
   });

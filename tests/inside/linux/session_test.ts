@@ -31,7 +31,7 @@ Deno.test("what a guest says and calls later is printed, stops it and is found a
   const program = (...args: string[]) =>
     new ConsoleProgram(["env", ...settings, "sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command(...args)]);
   try {
-    await el2("up", "debian", "--name", "inside");
+    await el2("up", "debian-bookworm", "--name", "inside");
     await el2("console", "debian", "--expect", "# ", "--timeout", "120s");
     {
       await using log = program("linux", "log", "--follow");

@@ -67,6 +67,7 @@ const DERIVED: Record<string, readonly string[]> = {
       "SharedBuffers.#buffers",
       "NativeExecution.#writer.*",
       "Vcpu.resultWriter.*",
+      "Timer.names.*",
     ],
   ],
   "ties between the parts of a program, made when it starts": [
@@ -108,6 +109,7 @@ const DERIVED: Record<string, readonly string[]> = {
       "Cspace.#tables[].used",
       "RunQueue.#queues",
       "RunQueue.#size",
+      "CoreInterrupts.all",
       "PageTables.#left",
       "PageTables.#leftForVms",
     ],
