@@ -85,7 +85,7 @@ export const programWaitText = ({ task, vm, for: kind, what, peers, peers_vm }: 
     )
   }`;
 
-/** Remedies by a wait that is one of a ring, the first that fits. */
+/** Ways out of a ring by a kind of wait in it: the first kind that the ring has decides. */
 const RING_WAYS_OUT: readonly (readonly [ProgramWait["for"], string])[] = [
   ["thread", "release the mutex before the wait for the thread's end"],
   ["exec", "use fork: a child of vfork has to execute a program or to end before it waits for its parent"],
