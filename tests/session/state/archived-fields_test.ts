@@ -67,7 +67,7 @@ const DERIVED: Record<string, readonly string[]> = {
       "SharedBuffers.#buffers",
       "NativeExecution.#writer.*",
       "Vcpu.resultWriter.*",
-      "Timer.names.*",
+      "Timer.kind.*",
     ],
   ],
   "ties between the parts of a program, made when it starts": [

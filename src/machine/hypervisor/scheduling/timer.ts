@@ -12,18 +12,34 @@ import { VirqSource } from "../gic/vic-source.ts";
 /** INTIDs of the timers; the last two are EL2's own. */
 export const TimerPpi = { Virtual: 27, Physical: 30, Hyp: 26, HypVirtual: 28 } as const;
 
-/** The names of a timer, in rows and as a source of interrupts. */
-interface TimerNames {
+/** A timer that CPUs have. */
+interface TimerKind {
+  /** In rows. */
   readonly name: "virtual" | "physical" | "hyp" | "hyp-virtual";
+  /** Its name as a source of interrupts. */
   readonly source: string;
-}
-
-/** Registers of a timer, with the one that its counter is behind the physical counter by. */
-interface TimerRegisters {
+  readonly ppi: number;
   readonly control: RegisterName;
   readonly comparator: RegisterName;
-  readonly offset?: RegisterName | undefined;
+  /** Where the CPU has EL2: what its counter is behind the physical counter by. */
+  readonly offset?: RegisterName;
 }
+
+const OF_EL1: readonly TimerKind[] = [
+  {
+    name: "virtual",
+    source: "vtimer",
+    ppi: TimerPpi.Virtual,
+    control: "CNTV_CTL_EL0",
+    comparator: "CNTV_CVAL_EL0",
+    offset: "CNTVOFF_EL2",
+  },
+  { name: "physical", source: "ptimer", ppi: TimerPpi.Physical, control: "CNTP_CTL_EL0", comparator: "CNTP_CVAL_EL0" },
+];
+const OF_EL2: readonly TimerKind[] = [
+  { name: "hyp", source: "hptimer", ppi: TimerPpi.Hyp, control: "CNTHP_CTL_EL2", comparator: "CNTHP_CVAL_EL2" },
+  { name: "hyp-virtual", source: "hvtimer", ppi: TimerPpi.HypVirtual, control: "CNTHV_CTL_EL2", comparator: "CNTHV_CVAL_EL2" },
+];
 
 /** CNTx_CTL_EL0. */
 export const TimerControl = { Enable: 1n, Imask: 2n, Istatus: 4n } as const;
@@ -36,28 +52,16 @@ export class Timer {
   /** Virtual time (ns) for which its condition had held when it was set last. */
   #late = 0;
   readonly source: VirqSource;
-  readonly control: RegisterName;
-  readonly comparator: RegisterName;
-  readonly #offset: RegisterName | undefined;
 
-  constructor(
-    owner: HypervisorObject,
-    readonly registers: VcpuState,
-    readonly names: TimerNames,
-    readonly ppi: number,
-    own: TimerRegisters,
-  ) {
-    this.source = new VirqSource(owner, names.source, () => this.#level);
-    this.control = own.control;
-    this.comparator = own.comparator;
-    this.#offset = own.offset;
+  constructor(owner: HypervisorObject, readonly registers: VcpuState, readonly kind: TimerKind) {
+    this.source = new VirqSource(owner, kind.source, () => this.#level);
   }
 
   /** The physical count from which its condition holds. */
   get #ticks(): bigint {
-    const compare = this.registers.getRegister(this.comparator);
+    const { registers, kind: { comparator, offset } } = this, compare = registers.getRegister(comparator);
     // An offset below zero is a counter that is ahead.
-    const ticks = this.#offset === undefined ? compare : compare + BigInt.asIntN(64, this.registers.getRegister(this.#offset));
+    const ticks = offset === undefined || !registers.hasEl2 ? compare : compare + BigInt.asIntN(64, registers.getRegister(offset));
     return ticks < 0n ? 0n : ticks;
   }
 
@@ -81,7 +85,7 @@ export class Timer {
    * it comes nearer to its fall: by periods that are added to a time that has passed.
    */
   reload(now: number): void {
-    const control = this.registers.getRegister(this.control), before = this.#due;
+    const control = this.registers.getRegister(this.kind.control), before = this.#due;
     this.#masked = (control & TimerControl.Imask) !== 0n;
     this.#due = control & TimerControl.Enable ? timeOfTicks(this.#ticks) : Infinity;
     if (this.#due === before) return;
@@ -116,7 +120,7 @@ export class Timer {
 
   /** Turns it off, and its interrupt is gone. `reload` follows. */
   disable(): void {
-    this.registers.setRegister(this.control, 0n);
+    this.registers.setRegister(this.kind.control, 0n);
     if (this.source.object.services.hasQuirks) this.source.clear();
   }
 }
@@ -125,9 +129,6 @@ export class Timer {
  * The timers of a vCPU: the virtual and the physical one, and those of EL2 where its CPU has it.
  */
 export class VcpuTimers {
-  readonly virtual: Timer;
-  readonly physical: Timer;
-  /** All of them. */
   readonly all: readonly Timer[];
   #deadline = Infinity;
   /** The lines stay as they are, whatever the time is, until the vCPU is run. */
@@ -147,24 +148,12 @@ export class VcpuTimers {
     readonly onDeadline: () => void,
     readonly isHeld: () => boolean,
   ) {
-    const { hasEl2 } = registers, offset = hasEl2 ? "CNTVOFF_EL2" : undefined;
-    const timer = (names: TimerNames, ppi: number, own: TimerRegisters) => new Timer(owner, registers, names, ppi, own);
-    const virtual = { control: "CNTV_CTL_EL0", comparator: "CNTV_CVAL_EL0", offset } as const;
-    this.virtual = timer({ name: "virtual", source: "vtimer" }, TimerPpi.Virtual, virtual);
-    const physical = { control: "CNTP_CTL_EL0", comparator: "CNTP_CVAL_EL0" } as const;
-    this.physical = timer({ name: "physical", source: "ptimer" }, TimerPpi.Physical, physical);
-    const hyp = { control: "CNTHP_CTL_EL2", comparator: "CNTHP_CVAL_EL2" } as const;
-    const hypVirtual = { control: "CNTHV_CTL_EL2", comparator: "CNTHV_CVAL_EL2" } as const;
-    const ofEl2 = () => [
-      timer({ name: "hyp", source: "hptimer" }, TimerPpi.Hyp, hyp),
-      timer({ name: "hyp-virtual", source: "hvtimer" }, TimerPpi.HypVirtual, hypVirtual),
-    ];
-    this.all = [this.virtual, this.physical, ...hasEl2 ? ofEl2() : []];
+    this.all = [...OF_EL1, ...registers.hasEl2 ? OF_EL2 : []].map((kind) => new Timer(owner, registers, kind));
   }
 
   /** The timer that raises a PPI. */
   of(ppi: number): Timer | undefined {
-    return this.all.find((timer) => timer.ppi === ppi);
+    return this.all.find((timer) => timer.kind.ppi === ppi);
   }
 
   /** When a line will rise next (ns). */
@@ -219,7 +208,7 @@ export class VcpuTimers {
 
   /** The timers, saved or loaded. */
   archive(archive: ObjectArchive): void {
-    for (const timer of this.all) archive.within(timer.names.name, () => timer.archive(archive));
+    for (const timer of this.all) archive.within(timer.kind.name, () => timer.archive(archive));
     this.#held = archive.bool("held", this.#held);
     this.#deadline = this.#held ? Infinity : this.due;
     const { events } = this.machine;

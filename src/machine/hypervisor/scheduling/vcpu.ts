@@ -301,7 +301,7 @@ export class Vcpu extends HypervisorObject {
   /** The sources of its PPIs. */
   #privateSources(): [source: VirqSource, ppi: number][] {
     return [
-      ...this.timers.all.map(({ source, ppi }): [VirqSource, number] => [source, ppi]),
+      ...this.timers.all.map(({ source, kind: { ppi } }): [VirqSource, number] => [source, ppi]),
       ...this.coreInterrupts.all.map(({ source, intid }): [VirqSource, number] => [source, intid]),
     ];
   }

@@ -96,8 +96,8 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
     const barriers = (intid: number) => barriersOf(gic, vcpu.gic, gic.bank(vcpu.gic, intid), intid);
     const comesHere = (intid: number) => intid < Intid.PrivateEnd || gic.routeOf(intid) === vcpu.index;
     for (const timer of vcpu.timers.all) {
-      const { ppi: intid } = timer;
-      const silent = timer.isMasked ? maskedTimer(timer.control) : farTimer(vcpu, timer);
+      const { kind: { ppi: intid, control } } = timer;
+      const silent = timer.isMasked ? maskedTimer(control) : farTimer(vcpu, timer);
       if (silent) barred.push({ code: "barred", irq: irqId(name, intid, vcpu.index), in_ns: null, barrier: silent, then: barriers(intid) });
       if (timer.deadline === Infinity) continue;
       const [why, ...then] = barriers(intid), irq = irqId(name, intid, vcpu.index), in_ns = Math.max(0, timer.deadline - view.now);
@@ -177,7 +177,7 @@ export function roomOf(source: LevelSource | undefined): Msgqueue | undefined {
 }
 
 /** A timer that is on, for a time that no counter reaches. */
-function farTimer({ registers }: Vcpu, { control, comparator, due }: Vcpu["timers"]["virtual"]): Barrier | undefined {
+function farTimer({ registers }: Vcpu, { kind: { control, comparator }, due }: Vcpu["timers"]["all"][number]): Barrier | undefined {
   if (due !== Infinity || !(registers.getRegister(control) & TimerControl.Enable)) return undefined;
   return { code: "timer-far", comparator, value: hex(registers.getRegister(comparator), 16) };
 }

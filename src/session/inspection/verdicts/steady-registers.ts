@@ -32,19 +32,16 @@ const OWN_ICC: Readonly<Record<string, number>> = {
 };
 /** Reads acknowledge what is signaled. */
 const ACKNOWLEDGES: Readonly<Record<string, 0 | 1>> = { ICC_IAR0_EL1: 0, ICC_IAR1_EL1: 1 };
-const TIMERS = { CNTV_CTL_EL0: "virtual", CNTP_CTL_EL0: "physical" } as const;
 const COMPARATORS: ReadonlySet<string> = new Set(["CNTV_CVAL_EL0", "CNTP_CVAL_EL0", "CNTFRQ_EL0"]);
-
-const isTimer = (name: string): name is keyof typeof TIMERS => name in TIMERS;
 
 /**
  * A system register that a vCPU reads; undefined if it is not known what it will be. While no
  * interrupt is signaled, none is there to acknowledge.
  */
 export function systemRegister({ now }: View, vcpu: Vcpu, name: string): Steady | undefined {
-  const { gic, registers } = vcpu;
-  if (isTimer(name)) {
-    const { control, due } = vcpu.timers[TIMERS[name]], written = registers.getRegister(control);
+  const { gic, registers } = vcpu, timer = vcpu.timers.all.find(({ kind }) => kind.control === name);
+  if (timer) {
+    const { due, kind } = timer, written = registers.getRegister(kind.control);
     if (due <= now) return fixed(written | TimerControl.Istatus);
     return { value: written, changing: due === Infinity ? 0n : TimerControl.Istatus };
   }

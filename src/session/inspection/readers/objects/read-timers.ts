@@ -17,7 +17,7 @@ const BITS: readonly (readonly [bit: bigint, name: string])[] = [
 /** The timers of a vCPU. */
 export function readTimers(view: View, vcpu: Vcpu): RowOf<typeof TIMERS>[] {
   const vm = view.vmNameOf(vcpu.addressSpace);
-  return vcpu.timers.all.map(({ registers, control, comparator, due, names: { name }, ppi }): RowOf<typeof TIMERS> => {
+  return vcpu.timers.all.map(({ registers, due, kind: { name, ppi, control, comparator } }): RowOf<typeof TIMERS> => {
     const written = registers.getRegister(control);
     // The register file has no ISTATUS: it depends on the time.
     const read = written | (due <= view.now ? TimerControl.Istatus : 0n);

@@ -78,7 +78,7 @@ function waitsOf(view: View, vcpu: Vcpu): Wait[] {
   const found: Wait[] = [];
   const { all, deadline } = vcpu.timers, first = all.find((timer) => timer.deadline === deadline);
   if (deadline !== Infinity && first) {
-    const { ppi: intid } = first;
+    const { ppi: intid } = first.kind;
     found.push({ code: "timer", irq: irqId(vm, intid, vcpu.index), intid, in_ns: Math.max(0, deadline - view.now) });
   }
   const { gic } = vcpu.gic, names = sourceNames(view);

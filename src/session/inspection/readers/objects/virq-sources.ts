@@ -22,7 +22,7 @@ function readNames(view: View): ReadonlyMap<LevelSource, string> {
   }
   for (const doorbell of view.objects("doorbell")) names.set(doorbell.virq, view.object(doorbell));
   for (const vcpu of view.objects("thread")) {
-    for (const timer of vcpu.timers.all) names.set(timer.source, timer.names.source);
+    for (const timer of vcpu.timers.all) names.set(timer.source, timer.kind.source);
     for (const { source, name } of vcpu.coreInterrupts.all) names.set(source, name);
     names.set(vcpu.haltVirq, `${view.vcpu(vcpu)} halted`);
     names.set(vcpu.wakeupVirq, `${view.vcpu(vcpu)} wants to run`);
