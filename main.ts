@@ -78,6 +78,8 @@ async function start(entry: URL): Promise<number> {
       return await (await part("attach", () => import("./src/app/cli/attach.ts"))).main(Deno.args, entry);
     case "run":
       return await (await part("run", () => import("./src/app/cli/run.ts"))).main(Deno.args, entry, spare, opening);
+    case "test":
+      return await (await part("test", () => import("./src/app/cli/test.ts"))).main(Deno.args, entry);
     default:
       return await (await part("main", () => import("./src/app/cli/main.ts"))).main(Deno.args, entry, spare);
   }

@@ -21,7 +21,7 @@ import { digestOf, filesBelow, finished, makeModules, PUT_IN, withDigest } from 
 const FOLDERS: readonly { readonly name: string; readonly roots: readonly string[]; readonly isWhole?: boolean }[] = [
   { name: "worker", roots: ["src/session/worker/worker-main.ts"], isWhole: true },
   { name: "jobs", roots: ["src/app/jobs/job-worker-main.ts"] },
-  { name: "cli", roots: ["boot", "run", "attach", "main", "start/screens/opening"].map((name) => `src/app/cli/${name}.ts`) },
+  { name: "cli", roots: ["boot", "run", "attach", "test", "main", "start/screens/opening"].map((name) => `src/app/cli/${name}.ts`) },
 ];
 /** These choose the packages. */
 const SETTINGS = ["deno.json", "import-map.json", "deno.lock"];

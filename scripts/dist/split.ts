@@ -19,12 +19,13 @@ const ROOTS = [
   ["boot", "src/app/cli/boot.ts"],
   ["run", "src/app/cli/run.ts"],
   ["attach", "src/app/cli/attach.ts"],
+  ["test", "src/app/cli/test.ts"],
   ["opening", "src/app/cli/start/screens/opening.ts"],
   ["cli", "src/app/cli/main.ts"],
 ] as const;
 
 /** Roots that are parts of the command line, and its module, which they import for all commands. */
-const PARTS = ["boot", "run", "attach"], WHOLE = "./main.ts", WHOLE_ROOT = "../cli/main.js";
+const PARTS = ["boot", "run", "attach", "test"], WHOLE = "./main.ts", WHOLE_ROOT = "../cli/main.js";
 
 /** The entry among the files. */
 const ENTRY = "el2.js";

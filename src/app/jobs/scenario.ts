@@ -18,15 +18,21 @@ interface WantedScenario {
   readonly timeout: number | undefined;
 }
 
+/** A run that failed, with the plan, whose files are no longer in the thread of the command. */
+interface FailedRun {
+  readonly plan: PlannedScenario["plan"];
+  readonly past: PastRun;
+}
+
 /** Its result, and its run if it failed; or why the guest did not take files. */
-type ScenarioOutcome = { readonly result: ScenarioResult; readonly past: PastRun | undefined } | { readonly undelivered: string };
+type ScenarioOutcome = { readonly result: ScenarioResult; readonly failed: FailedRun | undefined } | { readonly undelivered: string };
 
 /** Tells about once per second which step waits, at which virtual time (ns). */
 export async function job(
   { planned, timeout }: WantedScenario,
   port: JobPort<{ readonly step: Step; readonly at: number }>,
 ): Promise<ScenarioOutcome> {
-  const { plan, kept } = planned, key = planned.isPrepared ? await states.keyOf(plan) : undefined;
+  const { plan, kept } = planned, key = await keyOf(planned);
   let isFresh = false;
   const prepared: PreparedState | undefined = key === undefined ? undefined : {
     begin(alone) {
@@ -47,10 +53,16 @@ export async function job(
       states.leave(key, run.system);
       if (kept && isFresh) states.write(key, kept.path, kept.made);
     }
-    return { result, past };
+    return { result, failed: past && { plan, past } };
   } catch (error) {
     if (error instanceof ScenarioError) throw new JobRefused(error.problem);
     if (error instanceof Undelivered) return { undelivered: error.message };
     throw error;
   }
+}
+
+/** The key of the state that the machine begins with, or leaves; undefined without one. */
+async function keyOf({ isPrepared, plan, kept }: PlannedScenario): Promise<string | undefined> {
+  if (!isPrepared) return undefined;
+  return await (kept ? states.keyOfFile(kept.path, kept.made) : states.keyOf(plan));
 }

@@ -54,13 +54,13 @@ export interface Delivery {
   readonly input: readonly string[];
 }
 
-/** With few programs: a guest takes longer to start one than to unpack some files. */
-const UNPACKED = `stty -echo; echo; echo ${TAKES}; base64 -d | tar -x -z -p -C / -f -; s=$?; stty echo; exit $s`;
-
-const SCRIPTED = [
-  `stty -echo; echo; echo ${TAKES}; base64 -d >${PACKED}; stty echo`,
-  `gunzip -c ${PACKED} >${SCRIPT} && sh ${SCRIPT}; s=$?; rm -f ${PACKED} ${SCRIPT}; exit $s`,
-].join("; ");
+const TAKEN = `stty -echo;echo;echo ${TAKES};base64 -d`;
+/**
+ * With few programs: a guest takes longer to start one than to unpack some files. A guest that
+ * fails boots again, so nothing is left in order for it.
+ */
+const UNPACKED = `${TAKEN}|tar xzpf - -C /&&stty echo`;
+const SCRIPTED = `${TAKEN}>${PACKED};stty echo;gunzip -c ${PACKED}>${SCRIPT}&&sh ${SCRIPT}&&rm ${PACKED} ${SCRIPT}`;
 
 /** The change from some files to others; undefined without one, "large" if it is too much. */
 export function deliveryOf(before: readonly CpioEntry[], after: readonly CpioEntry[]): Delivery | "large" | undefined {

@@ -22,7 +22,7 @@ import { type KtapCase, KtapReader } from "./ktap.ts";
 import { type Delivery, TAKES } from "./delivery.ts";
 import { type ConsoleBytes, type ScenarioOptions, type ScenarioResult, type StepResult, Undelivered } from "./run-terms.ts";
 import { checkedCases, StepFailure } from "./step-failure.ts";
-import { isPrompt, type ShellCommand, ShellOutput, SKIPPED, typedLine } from "./shell-run.ts";
+import { inShellApart, isPrompt, type ShellCommand, ShellOutput, SKIPPED, typedLine } from "./shell-run.ts";
 import { LinearRegex } from "../../kit/support/text/linear-regex.ts";
 import { consoleLines, WatchedConsoles, WatchedEvents, WatchedValue } from "./watched.ts";
 import { problemText } from "../../kit/support/problem.ts";
@@ -285,7 +285,7 @@ export class ScenarioRun {
     this.#console(console);
     if (!await this.#untilPrompt(step, console, end)) throw this.#missed("prompt", within, this.#consoles.last(console, TAIL));
     const reader = new KtapReader(), tail: string[] = [];
-    const status = await this.#command(step, { console, command, number: index, end }, (line) => {
+    const status = await this.#command(step, { console, command: inShellApart(command), number: index, end }, (line) => {
       reader.add(line);
       tail.push(line.trimEnd());
       if (tail.length > TAIL) tail.shift();

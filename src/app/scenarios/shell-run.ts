@@ -8,21 +8,26 @@ import { beforeStamp } from "./ktap-line.ts";
 /** The exit status of a test that was skipped, as kselftest has it. */
 export const SKIPPED = 4;
 
-const WORD = "el2-run";
+/** A command of the user, which a shell apart executes: it may end its shell, or change its state. */
+export const inShellApart = (command: string): string => `sh -c ${shellQuoted(command)}`;
+
+/** Both words begin so. */
+const wordOf = (number: number) => `el2-run-${number}`;
 
 /**
- * The line, with its end. The words are put together by printf: the echo of the line has none.
+ * The line, with its end. The words are put together by printf: the echo of the line has none. The
+ * line is short, as a guest executes thousands of instructions to edit and echo a character.
  * @param number of the command in its run
  */
 export function typedLine(command: string, number: number): string {
-  const begins = `printf '\\n${WORD}-%s-%s' ${number} begins ${number} begins; echo`;
-  const ends = `s=$?; printf '\\n${WORD}-%s-%s-%s' ${number} ends $s ${number} ends $s; echo`;
-  return `${begins}; sh -c ${shellQuoted(command)}; ${ends}\n`.replaceAll("\n", "\r");
+  const word = wordOf(number);
+  return `printf '\\n${word}%s' : :;echo;${command};printf '\\n${word}=%s' $? $?;echo\n`.replaceAll("\n", "\r");
 }
 
 /** A command for a shell. */
 export interface ShellCommand {
   readonly console: string;
+  /** As the shell at the prompt takes it. */
   readonly command: string;
   /** Of the command in its run. */
   readonly number: number;
@@ -40,8 +45,8 @@ export class ShellOutput {
 
   /** @param number as that of `typedLine` */
   constructor(number: number) {
-    this.#begins = `${WORD}-${number}-begins`;
-    this.#ends = new RegExp(`^${WORD}-${number}-ends-(\\d{1,3})`);
+    this.#begins = `${wordOf(number)}:`;
+    this.#ends = new RegExp(`^${wordOf(number)}=(\\d{1,3})`);
   }
 
   /** Takes a line of the console; whether it belongs to the output. */

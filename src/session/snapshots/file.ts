@@ -359,7 +359,7 @@ function decodePages(reader: SectionReader, bytes: Uint8Array, { pages, map, own
     // A copy, as a page may live longer than others; pages of the user's own snapshot all live as
     // long as the file's bytes.
     const content = own ? bytes.subarray(start, start + PAGE_SIZE) : bytes.slice(start, start + PAGE_SIZE);
-    if (isZeroPage(content)) reader.fail(`page 0x${page.toString(16)} is zero, and must not be stored`);
+    if (!own && isZeroPage(content)) reader.fail(`page 0x${page.toString(16)} is zero, and must not be stored`);
     pages.set(page, new Page(content));
   }
   return last;

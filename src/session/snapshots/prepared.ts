@@ -45,8 +45,16 @@ export class PreparedStates {
    * one thread.
    */
   async keyOf(plan: SessionPlan): Promise<string> {
-    const wanted = await withDigests({ ...bare(plan), inject: plan.inject });
-    return node.crypto.createHash("sha256").update(encodePlain(wanted)).digest("hex");
+    return await digestOf({ ...bare(plan), inject: plan.inject });
+  }
+
+  /**
+   * The key of a state that belongs in a file, without a look at the files of its plan.
+   * @param path a digest of what its machine is made of, but for this
+   * @param made plain data
+   */
+  async keyOfFile(path: string, made: unknown): Promise<string> {
+    return await digestOf({ path, made });
   }
 
   /** A machine in the state of this key. */
@@ -103,4 +111,8 @@ export class PreparedStates {
     const memory = pages && system.leave(pages);
     this.#left = memory && { key, memory };
   }
+}
+
+async function digestOf(value: unknown): Promise<string> {
+  return node.crypto.createHash("sha256").update(encodePlain(await withDigests(value))).digest("hex");
 }

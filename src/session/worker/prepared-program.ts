@@ -19,6 +19,7 @@ export const PARTS = {
   boot: "cli/boot.js",
   run: "cli/run.js",
   attach: "cli/attach.js",
+  test: "cli/test.js",
   main: "cli/main.js",
 } as const;
 

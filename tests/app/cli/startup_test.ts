@@ -83,6 +83,11 @@ Deno.test("el2 run loads neither a machine, nor screens, nor gdb's server, nor o
   assert.deepEqual(chainsTo("app/cli/run.ts", isAt(...others, DEBUG, CONTROL, ACTIONS)), []);
 });
 
+Deno.test("el2 test loads neither a machine, nor screens, nor gdb's server, nor other commands", () => {
+  const screens = /^app\/tui\/app\/(app|run)\./, commands = /^app\/cli\/commands\/(?!scenarios\/test)/;
+  assert.deepEqual(chainsTo("app/cli/test.ts", isAt(screens, commands, DEBUG, CONTROL, ACTIONS)), []);
+});
+
 Deno.test("commands load neither a machine nor screens before they need one: --help and completion answer at once", () => {
   const unwanted = isAt(/^app\/tui\/app\/(app|run)\.ts$/, /^app\/catalog\/debian\.ts$/, /^app\/catalog\/xz\.ts$/);
   assert.deepEqual(chainsTo("app/cli/main.ts", unwanted), [], "reached from the command line");
@@ -110,7 +115,7 @@ Deno.test("a machine's worker begins before the command line is loaded for comma
 });
 
 Deno.test("the worker and the command line are loaded without the data of Intl, which takes 10 ms", async () => {
-  const modules = ["session/worker/worker.ts", "app/cli/main.ts", "app/cli/boot.ts", "app/cli/run.ts"];
+  const modules = ["session/worker/worker.ts", "app/cli/main.ts", "app/cli/boot.ts", "app/cli/run.ts", "app/cli/test.ts"];
   const program = `
     for (const name of Object.getOwnPropertyNames(Intl)) {
       if (typeof Intl[name] === "function") Intl[name] = class { constructor() { throw new Error("made at the start: Intl." + name); } };

@@ -15,6 +15,11 @@ export const stdioOption = new Option("--stdio", "connect the first VM's console
 export const headlessOption = new Option("--headless", "print consoles as text instead of showing the screens");
 export const timeoutOption = new Option("--timeout <time>", "end the run with exit code 4 after this much wall time")
   .argParser(parseDuration);
+export const recordOption = new Option("--record <file>", "record the machine's inputs; el2 replay FILE repeats the run exactly");
+export const recordingsOption = new Option(
+  "--recordings <folder|none>",
+  "folder for the recording of a run that fails (default: recordings/ in el2's state folder, the newest 10)",
+);
 
 /** Options of a new machine. */
 export function withMachineOptions<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {

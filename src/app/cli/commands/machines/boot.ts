@@ -10,8 +10,15 @@ import { parseCounts, parseGdbPlace, parseSize, parseWhole } from "../../common/
 import type { BootOptions } from "../../options/boot-table.ts";
 import { checkedRules, readRules } from "../../options/behavior.ts";
 import { asciiOption, logOption, plainOption, rawOption, readOnlyOption } from "../../options/look.ts";
-import { recordingsOption, recordOption } from "../../options/record.ts";
-import { stdioOption, timeoutOption, withCoreOptions, withDeviceOptions, withMachineOptions } from "../../options/start.ts";
+import {
+  recordingsOption,
+  recordOption,
+  stdioOption,
+  timeoutOption,
+  withCoreOptions,
+  withDeviceOptions,
+  withMachineOptions,
+} from "../../options/start.ts";
 import type { GdbPlace } from "../../start/debuggers/gdb-link.ts";
 import { recorded } from "../../start/plans/recorded.ts";
 import { displayed, showSession } from "../../start/show.ts";

@@ -8,8 +8,15 @@ import { Failure } from "../../common/failure.ts";
 import { checkedEventFilter, parseDuration, parseGdbPlace } from "../../common/values.ts";
 import { asciiOption, keepGoingOption, logOption, plainOption, rawOption, readOnlyOption, themeOption } from "../../options/look.ts";
 import { hostOption } from "../../options/host.ts";
-import { recordingsOption, recordOption } from "../../options/record.ts";
-import { headlessOption, stdioOption, timeoutOption, withCoreOptions, withStartOptions } from "../../options/start.ts";
+import {
+  headlessOption,
+  recordingsOption,
+  recordOption,
+  stdioOption,
+  timeoutOption,
+  withCoreOptions,
+  withStartOptions,
+} from "../../options/start.ts";
 import { startPlan } from "../../options/start-plan.ts";
 import { typedBy } from "../../start/plans/consent.ts";
 import { checkedUi, configurationOf } from "../../start/look/file-ui.ts";

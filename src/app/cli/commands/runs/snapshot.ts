@@ -15,8 +15,15 @@ import { runJob } from "../../../jobs/run-job.ts";
 import { seedOption } from "../../options/behavior.ts";
 import { anywayOption, hostOption } from "../../options/host.ts";
 import { keepGoingOption, logOption } from "../../options/look.ts";
-import { recordOption } from "../../options/record.ts";
-import { headlessOption, stdioOption, timeoutOption, turboOption, withCoreOptions, withSavedOptions } from "../../options/start.ts";
+import {
+  headlessOption,
+  recordOption,
+  stdioOption,
+  timeoutOption,
+  turboOption,
+  withCoreOptions,
+  withSavedOptions,
+} from "../../options/start.ts";
 import { recorded } from "../../start/plans/recorded.ts";
 import { displayed, type DisplayOptions, showSession } from "../../start/show.ts";
 import { hostConsent } from "../../start/plans/consent.ts";

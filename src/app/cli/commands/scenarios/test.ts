@@ -110,12 +110,12 @@ interface Shared {
 
 /** Runs a scenario; the path of its recording where it failed. */
 async function runOne(shared: Shared, scenario: Scenario, options: RunOptions) {
-  const { recordings } = options, { plan, result, past } = await outcomeOf(shared, scenario, options);
-  if (past === undefined) return { result, recording: undefined };
+  const { recordings } = options, { result, failed } = await outcomeOf(shared, scenario, options);
+  if (failed === undefined) return { result, recording: undefined };
   const recording = `${recordings}/${scenario.name.replaceAll(/[^A-Za-z0-9._-]+/g, "-")}.rec`;
   try {
     await Deno.mkdir(recordings, { recursive: true });
-    await recordPast(recording, plan, past);
+    await recordPast(recording, failed.plan, failed.past);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     report(`el2: --recordings ${recordings}: ${error.message}; name another folder`);
@@ -132,12 +132,13 @@ async function outcomeOf({ jobs, prompts }: Shared, scenario: Scenario, { seed, 
       name: "scenario",
       input: { planned, timeout: timeout === undefined ? undefined : timeout / 1e6 },
       plans: [{ ...alone(plan), instant: kept?.path }],
+      moved: true,
       given: kept?.bytes,
       hear: ({ step, at }) => report(`el2: ${scenario.file}:${step.line}: t=${(at / 1e9).toFixed(3)}s`),
     });
     if ("result" in outcome) {
       if (kept) prompts.left(kept);
-      return { plan, ...outcome };
+      return outcome;
     }
     const [{ line }] = scenario.steps;
     report(`el2: ${scenario.file}:${line}: the guest boots again: it did not take the changed files (${outcome.undelivered})`);
