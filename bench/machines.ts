@@ -311,8 +311,8 @@ function coreStats(text: string): CoreStats | undefined {
   return line === undefined ? undefined : JSON.parse(line) as CoreStats;
 }
 
-/** Resident memory in MiB: a process's peak, what it is now, and that without files. */
-type MemoryField = "VmHWM" | "VmRSS" | "RssAnon";
+/** Resident memory in MiB: a process's peak, what it is now, and the part of that from files. */
+type MemoryField = "VmHWM" | "VmRSS" | "RssFile";
 
 /**
  * Peak resident memory in MiB of a run that `until` cut off.

@@ -5,7 +5,7 @@ import { ENGINE } from "../../src/kit/support/files/maker.ts";
 import { identityText, sourcesDigest } from "../../src/kit/support/program-identity.ts";
 import { writeWhole } from "../../src/kit/support/files/whole-file.ts";
 import { once } from "../../src/kit/support/values/once.ts";
-import { PAGE_SCRIPTS, PROGRAM } from "../../src/app/web/published/program-names.ts";
+import { PAGE_SCRIPTS } from "../../src/app/web/published/program-names.ts";
 import { bundledPackages, noticesComment } from "./bundled-packages.ts";
 import { buildPlace, DistError } from "./common.ts";
 import { bundleForPages, digestOf, packageCache, PUT_IN, withDigest, withoutCache } from "./split.ts";
@@ -50,7 +50,7 @@ async function pageScripts(): Promise<Map<string, string>> {
   const scripts = new Map<string, string>();
   for (const kind of ["start", "page", "engine"] as const) {
     const name = PAGE_SCRIPTS[kind], { notices, program } = await scriptOf(PAGE_SOURCES[kind], name);
-    scripts.set(name, `${notices}${kind !== "engine" ? program : `function ${PROGRAM}() {\n${program}}\n`}`);
+    scripts.set(name, `${notices}${program}`);
   }
   return scripts;
 }

@@ -3,9 +3,9 @@
 
 import "../host/page-modules.ts";
 import { type Opened, type OpenMessage, type PackedFiles, RECORDING } from "./messages.ts";
+import { unpacked } from "./unpacked.ts";
 import { giveUpServices, pageComputer } from "./page-computer.ts";
 import { placeIn, recordingOf } from "../../replays/planned-recording.ts";
-import { pageZlib } from "../host/page-zlib.ts";
 import { readLink } from "../../../model/commands/link.ts";
 import type { Request } from "../../../model/protocol/protocol.ts";
 import { useComputer } from "../../../session/outside/computer.ts";
@@ -17,9 +17,9 @@ import { otherEngine } from "../../../kit/support/files/maker.ts";
 import { isTold, problemOf, UserError } from "../../../kit/support/problem.ts";
 
 /** The bytes of a file of the run, if it has one of that name. */
-function unpacked(packed: PackedFiles, name: string): Uint8Array | undefined {
+async function fileOf(packed: PackedFiles, name: string, shown = name): Promise<Uint8Array | undefined> {
   const bytes = packed.get(name);
-  return bytes && pageZlib.gunzipSync(bytes, { maxOutputLength: INSIDE_MAX });
+  return bytes && await unpacked(shown, bytes, INSIDE_MAX);
 }
 
 giveUpServices();
@@ -39,10 +39,10 @@ globalThis.onmessage = ({ data }: MessageEvent<OpenMessage | readonly Request[]>
 async function open({ name, packed, live, fragment }: OpenMessage): Promise<Opened> {
   try {
     const { place: { to, ...screens } } = readLink(`${name}#${fragment}`, (path) => path === name);
-    const { plan, ...recording } = await recordingOf(name, unpacked(packed, RECORDING), (maker) => {
+    const { plan, ...recording } = await recordingOf(name, await fileOf(packed, RECORDING, name), (maker) => {
       const what = otherEngine(name, maker);
       return what === undefined ? undefined : { what };
-    }, (sha256) => unpacked(packed, `${SHARED}/${sha256}`));
+    }, (sha256) => fileOf(packed, `${SHARED}/${sha256}`));
     if (live && to) throw new UserError(`${name} runs anew, and has no places yet`, "open its address without to=");
     const whole = { ...recording, plan };
     const replay = live ? undefined : { recording: whole, verify: true, to: to && placeIn(whole, name, to) };

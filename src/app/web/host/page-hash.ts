@@ -11,7 +11,8 @@ const [CONSTANTS, START] = (() => {
   return [fractions(Math.cbrt, ROUNDS), fractions(Math.sqrt, 8)];
 })();
 
-const words = new Int32Array(ROUNDS);
+/** The words of a block, and those that follow from them. */
+const schedule = new Int32Array(ROUNDS);
 
 /** A digest of bytes and texts that follow each other. */
 class PageHash {
@@ -33,10 +34,11 @@ class PageHash {
       at = Math.min(BLOCK - held, bytes.length);
       this.#rest.set(bytes.subarray(0, at), held);
       if (held + at < BLOCK) return this;
-      this.#block(this.#rest, 0);
+      this.#blocks(this.#rest, 0, BLOCK);
     }
-    for (; at + BLOCK <= bytes.length; at += BLOCK) this.#block(bytes, at);
-    this.#rest.set(bytes.subarray(at));
+    const end = bytes.length - (bytes.length - at) % BLOCK;
+    this.#blocks(bytes, at, end);
+    this.#rest.set(bytes.subarray(end));
     return this;
   }
 
@@ -61,35 +63,41 @@ class PageHash {
     return form === "hex" ? bytes.toHex() : bytes;
   }
 
-  #block(bytes: Uint8Array, start: number): void {
-    for (let at = 0; at < 16; at++) {
-      const byte = start + 4 * at;
-      words[at] = bytes[byte] << 24 | bytes[byte + 1] << 16 | bytes[byte + 2] << 8 | bytes[byte + 3];
+  /** Takes whole blocks: bytes from a start to an end. Values stay in locals, which is twice as fast. */
+  #blocks(bytes: Uint8Array, start: number, end: number): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset), state = this.#state, words = schedule, constants = CONSTANTS;
+    let a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
+    for (let block = start; block < end; block += BLOCK) {
+      for (let at = 0; at < 16; at++) words[at] = view.getInt32(block + 4 * at);
+      for (let at = 16; at < ROUNDS; at++) {
+        const before = words[at - 15], last = words[at - 2];
+        const first = (before >>> 7 | before << 25) ^ (before >>> 18 | before << 14) ^ before >>> 3;
+        const second = (last >>> 17 | last << 15) ^ (last >>> 19 | last << 13) ^ last >>> 10;
+        words[at] = (words[at - 16] + first | 0) + (words[at - 7] + second | 0) | 0;
+      }
+      for (let at = 0; at < ROUNDS; at++) {
+        const ofE = (e >>> 6 | e << 26) ^ (e >>> 11 | e << 21) ^ (e >>> 25 | e << 7);
+        const first = (h + constants[at] | 0) + (words[at] + ofE | 0) + (g ^ e & (f ^ g)) | 0;
+        const ofA = (a >>> 2 | a << 30) ^ (a >>> 13 | a << 19) ^ (a >>> 22 | a << 10);
+        const second = ofA + (a & b | c & (a | b)) | 0;
+        h = g;
+        g = f;
+        f = e;
+        e = d + first | 0;
+        d = c;
+        c = b;
+        b = a;
+        a = first + second | 0;
+      }
+      a = state[0] = state[0] + a | 0;
+      b = state[1] = state[1] + b | 0;
+      c = state[2] = state[2] + c | 0;
+      d = state[3] = state[3] + d | 0;
+      e = state[4] = state[4] + e | 0;
+      f = state[5] = state[5] + f | 0;
+      g = state[6] = state[6] + g | 0;
+      h = state[7] = state[7] + h | 0;
     }
-    for (let at = 16; at < ROUNDS; at++) {
-      const before = words[at - 15], last = words[at - 2];
-      const first = (before >>> 7 | before << 25) ^ (before >>> 18 | before << 14) ^ before >>> 3;
-      const second = (last >>> 17 | last << 15) ^ (last >>> 19 | last << 13) ^ last >>> 10;
-      words[at] = words[at - 16] + first + words[at - 7] + second | 0;
-    }
-    const state = this.#state;
-    let [a, b, c, d, e, f, g, h] = state;
-    for (let at = 0; at < ROUNDS; at++) {
-      const ofE = (e >>> 6 | e << 26) ^ (e >>> 11 | e << 21) ^ (e >>> 25 | e << 7);
-      const first = h + ofE + (e & f ^ ~e & g) + CONSTANTS[at] + words[at] | 0;
-      const ofA = (a >>> 2 | a << 30) ^ (a >>> 13 | a << 19) ^ (a >>> 22 | a << 10);
-      const second = ofA + (a & b ^ a & c ^ b & c) | 0;
-      h = g;
-      g = f;
-      f = e;
-      e = d + first | 0;
-      d = c;
-      c = b;
-      b = a;
-      a = first + second | 0;
-    }
-    const ends = [a, b, c, d, e, f, g, h];
-    for (let at = 0; at < state.length; at++) state[at] += ends[at];
   }
 }
 

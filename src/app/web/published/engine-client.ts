@@ -9,13 +9,8 @@ export interface OpenedRun extends Extract<Opened, { kind: "opened" }> {
   readonly client: SessionClient;
 }
 
-/**
- * Starts the worker, and the machine of a recording in it.
- * @param program the worker's whole program
- */
-export function openRun(program: string, opening: OpenMessage): Promise<OpenedRun | Extract<Opened, { kind: "refused" }>> {
-  const address = URL.createObjectURL(new Blob([program], { type: "text/javascript" }));
-  const worker = new Worker(address);
+/** Starts the machine of a recording in the page's worker. */
+export function openRun(worker: Worker, opening: OpenMessage): Promise<OpenedRun | Extract<Opened, { kind: "refused" }>> {
   const unheard: SessionEvent[] = [];
   let tell = (event: SessionEvent): void => void unheard.push(event), waiting: Request[] = [];
   const client: SessionClient = {

@@ -3,5 +3,5 @@
 /** The scripts that each page has: the first one, its program, and that of its worker. */
 export const PAGE_SCRIPTS = { start: "start.js", page: "el2.js", engine: "engine.js" } as const;
 
-/** The function that the script with the worker's program declares. */
-export const PROGRAM = "el2Program";
+/** The property of the page with its worker, which the first script starts. */
+export const WORKER = "el2Worker";

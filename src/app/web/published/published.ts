@@ -3,9 +3,9 @@
 
 import "../host/page-modules.ts";
 import { openRun } from "./engine-client.ts";
-import { loadScript, programOf } from "./page-scripts.ts";
+import { loadScript } from "./page-scripts.ts";
 import { PageTerminalPort } from "./terminal-port.ts";
-import { PAGE_SCRIPTS } from "./program-names.ts";
+import { WORKER } from "./program-names.ts";
 import { loadPieces, packedSize, type PublishedRun } from "./run-pieces.ts";
 import { browser, element } from "../page/browser.ts";
 import { openTerminal } from "../page/terminal.ts";
@@ -27,14 +27,13 @@ async function show(): Promise<void> {
   const run: PublishedRun = JSON.parse(element("#run").textContent ?? "");
   const say = (text: string) => void port.write(new TextEncoder().encode(`\x1b[2J\x1b[H${text}`));
   say(`loading ${run.name}`);
-  const program = await programOf(PAGE_SCRIPTS.engine);
   const packed = await loadPieces(
     run,
     loadScript,
     (bytes) => say(`loading ${run.name}: ${formatSize(bytes)} of ${formatSize(packedSize(run))}`),
   );
   const { name, live } = run, fragment = browser.location.hash.slice(1);
-  const opened = await openRun(program, { kind: "open", name, packed, live, fragment });
+  const opened = await openRun(Reflect.get(globalThis, WORKER), { kind: "open", name, packed, live, fragment });
   if (opened.kind === "refused") return terminal.say(problemText(opened.problem));
   const { end } = await runTui(opened.client, port, {
     title: name,

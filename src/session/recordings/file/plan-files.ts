@@ -32,13 +32,13 @@ async function storeFile(bytes: Uint8Array): Promise<unknown> {
 }
 
 /** Files of a run that are available, by their SHA-256. */
-export type GivenFiles = (sha256: string) => Uint8Array | undefined;
+export type GivenFiles = (sha256: string) => Promise<Uint8Array | undefined>;
 
 /**
  * A plan with its files. Each is read once, wherever it is named.
  * @throws RecordingError if one is not in the cache, or was changed there
  */
-export async function loadFiles(path: string, plan: object, given: GivenFiles = () => undefined): Promise<object> {
+export async function loadFiles(path: string, plan: object, given: GivenFiles = () => Promise.resolve(undefined)): Promise<object> {
   const known = new Map<string, Promise<Uint8Array>>();
   const loaded = (value: unknown): unknown => {
     if (value instanceof Uint8Array || typeof value !== "object" || value === null) return value;
@@ -58,7 +58,7 @@ const sharedFile = (recording: string, hash: string): string => `${recording.sli
 export const SHARED = "images";
 
 async function loadFile(path: string, hash: string, given: GivenFiles): Promise<Uint8Array> {
-  const known = given(hash);
+  const known = await given(hash);
   if (known) return known;
   const isHash = /^[0-9a-f]{64}$/.test(hash), shared = sharedFile(path, hash), cached = storedFile(hash);
   const file = isHash && !await exists(cached) && await exists(shared) ? shared : cached;

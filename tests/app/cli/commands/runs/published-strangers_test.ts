@@ -112,12 +112,18 @@ longTest(
         assert.deepEqual(await page.value(KEPT), [0, "", 0, 0], name);
         await page.close();
       }
+      const engine = `${folder}/site/engine.js`, program = await Deno.readTextFile(engine);
       const script = `${folder}/site/run-0.js`, whole = await Deno.readTextFile(script);
       const cut = async (says: RegExp) => {
         const page = await browser.open(`${server.url}site/`, LAPTOP);
         await page.shows("#message", says);
         assert.deepEqual(foreignRequests(page, server.url), []);
       };
+      await Deno.writeTextFile(engine, program.slice(0, 300_000));
+      await cut(/engine\.js is missing or not whole: .+; load the page again/);
+      await Deno.remove(engine);
+      await cut(/engine\.js is missing or not whole: .+; load the page again/);
+      await Deno.writeTextFile(engine, program);
       await Deno.writeTextFile(script, whole.slice(0, 3000));
       await cut(/demo\.rec: run-0\.js is not whole: 0 of \d+ bytes have come/);
       await Deno.writeTextFile(script, whole.replace(/.{400}"\)/, '")'));
