@@ -3,9 +3,9 @@
 // (interrupts), D1.16 (WFI, WFE), D13.2.46 (HCR_EL2). docs/design/el2.md §4.
 
 import type { FeatureName } from "../../isa/cpus/features.ts";
-import { ExceptionClass, ISS_COND_ALWAYS, Pstate, syndrome, Vector } from "../architecture/exceptions.ts";
+import { ExceptionClass, FaultStatus, ISS_COND_ALWAYS, Pstate, syndrome, Vector } from "../architecture/exceptions.ts";
 import { Cptr, Hcr } from "../architecture/hypervisor-control.ts";
-import { EL1_OFFSET, EL2_OFFSET, raiseToEl2 } from "../state/banks.ts";
+import { bankAt, EL1_OFFSET, EL2_OFFSET, raiseToEl2 } from "../state/banks.ts";
 import { CPU, Slot, TlbSet, xAddress } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
 import { Regime, type TlbPoolLayout, TlbSpace } from "../state/tlb-layout.ts";
@@ -35,6 +35,33 @@ export const isBetweenEl1 = (c: Code, target: Value): Value => isOfEl1(c.load("i
 
 /** PSTATE.EL of the exception level of a bank. */
 export const targetLevel = (bank: Value): Value => bank.nonZero().select(constant("i32", Pstate.EL2), Pstate.EL1);
+
+/** Bits of a fault status code that are those of `FaultStatus.External` for each external abort. */
+const EXTERNAL_MASK = 0x38;
+
+/** Whether a fault status code, in a syndrome or alone, is that of an external abort. */
+export const isExternal = (status: Value): Value => status.and(EXTERNAL_MASK).eq(FaultStatus.External);
+
+/** Whether HCR_EL2.TEA routes an abort with a status from a lower level to EL2. */
+export const isRoutedAbort = (c: Code, status: Value): Value =>
+  isExternal(status).and(has(hcr(c), Hcr.TEA)).and(c.load("i32.load", CPU.PSTATE).and(Pstate.EL2).not());
+
+/** The exception classes of aborts from a lower level; that of the same level follows each. */
+const ABORTS = [ExceptionClass.InstructionAbortLower, ExceptionClass.DataAbortLower];
+const CLASS_SHIFT = 26;
+
+/** `injectException`: the class of an abort that goes up to EL2 is that of a lower level. */
+export function injectToLevels(c: Code, library: Library): void {
+  const esr = c.let(c.parameter(0)), pc = c.load("i64.load", CPU.PC);
+  const ofBoth = esr.shrU(CLASS_SHIFT).and(~1), isAbort = ABORTS.map((lower) => ofBoth.eq(lower)).reduce((any, one) => any.or(one));
+  const bank = c.let(c.load("i32.load", CPU.EXCEPTION_BANK));
+  c.if(isAbort.and(isRoutedAbort(c, esr)), () => {
+    c.set(bank, EL2_OFFSET);
+    c.set(esr, esr.and(~(1 << CLASS_SHIFT)));
+  });
+  bankAt(c, bank).store("i64.store", CPU.FAR_EL1, c.parameter(1));
+  synchronous(library, c, esr, pc, bank);
+}
 
 /** Changes the bank that `Slot.SP` stands for. */
 export function changeStack(c: Code, old: Value, pstate: Value): void {

@@ -30,6 +30,7 @@ import type { FunctionBuilder } from "../wasm/module.ts";
 import {
   changeStack,
   defineTrapToEl2,
+  injectToLevels,
   isBetweenEl1,
   isHost,
   isLegalAbove,
@@ -271,6 +272,7 @@ function defineEntry(library: Library, c: Code, features: ReadonlySet<FeatureNam
   define(library, "raiseFrom", (c) => synchronous(library, c, c.parameter(0), c.parameter(1)));
 
   define(library, "injectException", (c) => {
+    if (hasEl2(library)) return injectToLevels(c, library);
     exceptionBank(c, library).store("i64.store", CPU.FAR_EL1, c.parameter(1));
     synchronous(library, c, c.parameter(0), c.load("i64.load", CPU.PC));
   });

@@ -6,6 +6,7 @@
 // encoding once the core has stopped.
 
 import { AbortSyndrome, ExceptionClass, FaultStatus, Pstate, syndrome } from "../architecture/exceptions.ts";
+import { isExternal, isRoutedAbort } from "../exceptions/el2-entry.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { synchronous } from "../exceptions/entry-calls.ts";
 import { ExitReason } from "../exceptions/exit.ts";
@@ -63,13 +64,18 @@ export function defineAborts(library: Library, loadStore?: number): void {
     const esr = (data: number, fetch: number) => execute.select(constant("i32", syndrome(fetch, 0)), syndrome(data, 0)).or(iss);
     c.if(fault.eq(Fault.Stage1), () => {
       const el1 = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
+      const lower = esr(ExceptionClass.DataAbortLower, ExceptionClass.InstructionAbortLower);
+      if (loadStore !== undefined) {
+        c.if(isRoutedAbort(c, iss), () => {
+          c.store("i64.store", CPU.FAR_EL2, va);
+          synchronous(library, c, lower, pc, EL2_OFFSET);
+          c.return();
+        });
+      }
       exceptionBank(c, library).store("i64.store", CPU.FAR_EL1, va);
       c.run(
         exceptionFunction(library, "raiseFrom"),
-        el1.select(
-          esr(ExceptionClass.DataAbort, ExceptionClass.InstructionAbort),
-          esr(ExceptionClass.DataAbortLower, ExceptionClass.InstructionAbortLower),
-        ),
+        el1.select(esr(ExceptionClass.DataAbort, ExceptionClass.InstructionAbort), lower),
         pc,
       );
       c.return();
@@ -77,7 +83,8 @@ export function defineAborts(library: Library, loadStore?: number): void {
     if (loadStore !== undefined) {
       abortToEl2(c, library, { fault, va, pc, loadStore }, (onWalk) => {
         const whole = esr(ExceptionClass.DataAbortLower, ExceptionClass.InstructionAbortLower).or(onWalk);
-        return { esr: whole, hasSyndrome: execute.not().and(access.and(AccessKind.Maintenance).not()).and(fault.eq(Fault.El2)) };
+        const isAccess = execute.not().and(access.and(AccessKind.Maintenance).not()).and(fault.eq(Fault.El2));
+        return { esr: whole, hasSyndrome: isAccess.and(isExternal(status).not()) };
       });
     }
     c.store("i32.store", CPU.EXIT_REASON, fault.eq(Fault.Bus).select(constant("i32", ExitReason.Bus), ExitReason.Trap));

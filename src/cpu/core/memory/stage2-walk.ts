@@ -108,7 +108,7 @@ function defineWalk(c: Code, { stage2, ram }: Physical, features: ReadonlySet<Fe
       const at = c.let(table.or(index.shl(3))), entry = c.let(c.call(stage2, at));
       const offset = c.let(entry.and(Stage2Entry.AddressMask).or(at.wrap().and((1 << PAGE_SHIFT) - 1)).sub(ram.base));
       const isThere = entry.and(Stage2Entry.Valid).nonZero().and(entry.and(Stage2Flags.Read).nonZero()).and(offset.ltU(ram.size));
-      c.if(isThere.not(), () => fail(c, Fault.Stage1, level.or(FaultStatus.ExternalOnWalk)));
+      c.if(isThere.not(), () => fault(FaultStatus.ExternalOnWalk, level));
       c.set(descriptor, c.load("i64.load", offset, ram.wasmAddress));
       c.if(descriptor.and(Descriptor.Valid).not(), () => fault(FaultStatus.Translation, level));
       c.if(level.eq(3).or(descriptor.and(Descriptor.Table).not()), () => {

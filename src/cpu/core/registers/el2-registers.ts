@@ -34,7 +34,7 @@ function hcrBits(features: ReadonlySet<FeatureName>): bigint {
 }
 
 /** Bits of HCR_EL2 whose effect is missing. */
-const UNBUILT_HCR = Hcr.DC | Hcr.TDZ | Hcr.TEA;
+const UNBUILT_HCR = Hcr.DC | Hcr.TDZ;
 const MDCR_BITS = Mdcr.TPM | Mdcr.TPMCR | Mdcr.TDE | Mdcr.TDA | Mdcr.TDOSA | Mdcr.TDRA;
 
 /** A register with effects beyond its bits. */

@@ -22,7 +22,9 @@ export function takeExternalAbort(vcpu: Vcpu, exit: Pick<Exit, "esr" | "far" | "
   const lower = isFetch ? ExceptionClass.InstructionAbortLower : ExceptionClass.DataAbortLower;
   // The classes for the same level follow those for a lower one.
   const esr = ((fromEl0 ? lower : lower + 1) << 26 | exit.esr & ESR_IL | flags | statusOf(vcpu, exit)) >>> 0;
-  const page = vcpu.space.stage2.lookup(exit.ipa);
-  vcpu.noteExternalAbort({ pc: vcpu.registers.pc, far: exit.far, ipa: exit.ipa, esr, page });
-  vcpu.services.core.takeException(vcpu.registers, esr, exit.far);
+  const page = vcpu.space.stage2.lookup(exit.ipa), { registers } = vcpu, { pc } = registers;
+  vcpu.services.core.takeException(registers, esr, exit.far);
+  // A hypervisor in the core may get it in place of EL1: then it is from a lower level.
+  const taken = registers.getRegister((registers.pstate & Pstate.ElMask) === Pstate.EL2 ? "ESR_EL2" : "ESR_EL1");
+  vcpu.noteExternalAbort({ pc, far: exit.far, ipa: exit.ipa, esr: Number(taken), page });
 }

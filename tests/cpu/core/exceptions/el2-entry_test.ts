@@ -2,7 +2,7 @@
 // vCPU there. tests/differential/el2_test.ts compares synchronous exceptions with QEMU's.
 
 import assert from "node:assert/strict";
-import { Pstate } from "../../../../src/cpu/core/architecture/exceptions.ts";
+import { AbortSyndrome, ExceptionClass, FaultStatus, Pstate, syndrome } from "../../../../src/cpu/core/architecture/exceptions.ts";
 import { Hcr } from "../../../../src/cpu/core/architecture/hypervisor-control.ts";
 import { parseCpu, withEl2 } from "../../../../src/cpu/isa/cpus/cpus.ts";
 import { Machine } from "../program.ts";
@@ -82,4 +82,47 @@ Deno.test("a vCPU with EL2 starts there, and each level has its stack pointer fr
     vcpu.pstate = mode;
     assert.deepEqual((["SP_EL0", "SP_EL1", "SP_EL2"] as const).map((name) => vcpu.getRegister(name)), [0x10n, 0x11n, 0x12n]);
   }
+});
+
+/** Classes of aborts in syndromes. */
+const { DataAbort, DataAbortLower, InstructionAbort, InstructionAbortLower } = ExceptionClass;
+
+Deno.test("HCR_EL2.TEA routes external aborts of EL1 and EL0 to EL2, and no others", () => {
+  /** The bank that an exception from outside enters, and its syndrome there. */
+  const taken = (pstate: number, hcr: bigint, esr: number) => {
+    const { core, vcpu } = new Machine({ cpu: CPU });
+    vcpu.setRegister("HCR_EL2", hcr | Hcr.RW);
+    vcpu.pstate = pstate;
+    vcpu.pc = 0x4000_1234n;
+    core.takeException(vcpu, esr, 0x1234_5678n);
+    const el = vcpu.pstate >> 2 & 3, bank = el === 2 ? 2 : 1;
+    assert.equal(vcpu.getRegister(`FAR_EL${bank}`), 0x1234_5678n);
+    assert.equal(vcpu.getRegister(`ELR_EL${bank}`), 0x4000_1234n);
+    return { el, esr: Number(vcpu.getRegister(`ESR_EL${bank}`)) };
+  };
+  const external = (kind: number, flags = 0) => syndrome(kind, FaultStatus.External | flags);
+  for (const [same, lower] of [[DataAbort, DataAbortLower], [InstructionAbort, InstructionAbortLower]]) {
+    assert.deepEqual(taken(Pstate.EL1h, 0n, external(same)), { el: 1, esr: external(same) });
+    assert.deepEqual(taken(Pstate.EL1h, Hcr.TEA, external(same, AbortSyndrome.WnR)), { el: 2, esr: external(lower, AbortSyndrome.WnR) });
+    assert.deepEqual(taken(Pstate.EL0t, 0n, external(lower)), { el: 1, esr: external(lower) });
+    assert.deepEqual(taken(Pstate.EL0t, Hcr.TEA, external(lower)), { el: 2, esr: external(lower) });
+    assert.deepEqual(taken(Pstate.EL2h, Hcr.TEA, external(same)), { el: 2, esr: external(same) });
+    const onWalk = (kind: number) => syndrome(kind, FaultStatus.ExternalOnWalk | 2);
+    assert.deepEqual(taken(Pstate.EL1h, Hcr.TEA, onWalk(same)), { el: 2, esr: onWalk(lower) });
+  }
+  const others = [syndrome(DataAbort, FaultStatus.Alignment), syndrome(ExceptionClass.Svc, FaultStatus.External)];
+  for (const other of others) assert.deepEqual(taken(Pstate.EL1h, Hcr.TEA, other), { el: 1, esr: other });
+});
+
+Deno.test("an external abort on a walk of stage 2 is EL2's, without the syndrome of the instruction", () => {
+  const machine = new Machine({ cpu: CPU }), { vcpu } = machine;
+  // Tables outside of memory: 32 bits of addresses, from level 1.
+  vcpu.setRegister("VTTBR_EL2", 0x9000_0000n);
+  vcpu.setRegister("VTCR_EL2", 0x8000_0060n);
+  vcpu.setRegister("HCR_EL2", Hcr.RW | Hcr.VM);
+  vcpu.setRegister("VBAR_EL2", EL2_VECTORS);
+  vcpu.pstate = Pstate.EL1h;
+  machine.run(1, 0x4000_0000);
+  assert.equal(vcpu.getRegister("ESR_EL2"), BigInt(syndrome(InstructionAbortLower, FaultStatus.ExternalOnWalk | 1)));
+  assert.equal(vcpu.getRegister("ELR_EL2"), 0x4000_0000n);
 });
