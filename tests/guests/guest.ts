@@ -160,6 +160,8 @@ export class Guest extends GuestConsole {
 export interface OrdinaryGuest {
   readonly image: Uint8Array;
   readonly initrd: Uint8Array;
+  /** The ramdisk without the programs. */
+  readonly plain: Uint8Array;
   /** `uname -r`. */
   readonly version: string;
 }
@@ -180,8 +182,9 @@ export async function ordinaryGuest(
   return await withDebianArchive({ release }, async (apt, work) => {
     const { image, modules, version } = await fetchKernel(apt, kernel, [...VIRTIO_MODULES, ...more], work);
     const { binary } = await fetchBusybox(apt, work);
-    const initrd = initramfs(binary, modules);
-    return { image, version, initrd: packages.length === 0 ? initrd : withEntries(initrd, await programs(apt, packages, work)) };
+    const plain = initramfs(binary, modules);
+    const initrd = packages.length === 0 ? plain : withEntries(plain, await programs(apt, packages, work));
+    return { image, initrd, plain, version };
   });
 }
 
