@@ -36,7 +36,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "types.twice": 0,
   folders: 7,
   "folders.flat": 0,
-  "files.small": 166,
+  "files.small": 165,
   spreads: 6,
   "code.src": 154,
   "code.tests": 110,
