@@ -2,6 +2,7 @@
 // there. All figures are those of real runs.
 
 import { fileURLToPath } from "node:url";
+import { type Screenshot, screenshots } from "./page-pictures.ts";
 import { encodeRequest } from "../../src/machine/abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../../src/machine/abi/rpc/messages/memory.ts";
 import { commandsAbout } from "../../src/app/cli/common/command-search.ts";
@@ -23,6 +24,12 @@ export interface MadePicture {
   /** In docs/pictures. */
   readonly file: string;
   readonly svg: string;
+}
+
+/** A screenshot that was made. */
+export interface MadeScreenshot extends Pick<Screenshot, "png" | "text"> {
+  /** In docs/pictures. */
+  readonly file: string;
 }
 
 /** The size, where a picture has no other. */
@@ -182,6 +189,26 @@ export async function demoPictures(): Promise<MadePicture[]> {
   if ("error" in moved) throw new UserError(moved.error);
   const past = await both(session, "past", "two events before a refusal, with a scrubber that leads back to now");
   return [...rpc, ...why, ...past];
+}
+
+/** Screenshots of the page of a recording of the demo, at the refusal. */
+export async function pagePictures(): Promise<MadeScreenshot[]> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-pictures-" }), file = `${folder}/bug.rec`;
+  try {
+    using session = await open("demo", await Deno.readTextFile(DEMO));
+    await runTo(session, "kind=hvc vm=ping t>1.2s");
+    await reclaim(session);
+    await done(session, session.asker.saveRecording(file));
+    const made = await screenshots(
+      ENTRY,
+      file,
+      "screen=why&select=why:4",
+      /a borrower still has[\s\S]*failed here[\s\S]*ended: .*identical/,
+    );
+    return made.map(({ theme, ...rest }) => ({ file: `page-${theme}.png`, ...rest }));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 }
 
 /** The pictures of the demo with a Debian. */

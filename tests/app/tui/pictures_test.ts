@@ -1,7 +1,8 @@
 // The pictures of the documentation are those of real runs: each is made again and compared.
 
 import assert from "node:assert/strict";
-import { answerPictures, debianPictures, demoPictures, type MadePicture } from "../../../scripts/pictures/pictures.ts";
+import { PAGE } from "../../../scripts/pictures/page-pictures.ts";
+import { answerPictures, debianPictures, demoPictures, type MadePicture, pagePictures } from "../../../scripts/pictures/pictures.ts";
 import { LONG } from "../../support/long.ts";
 
 const FOLDER = new URL("../../../docs/pictures/", import.meta.url);
@@ -34,6 +35,12 @@ function masked(line: string): string {
   return SAMPLED.reduce((rest, sampled) => rest.replaceAll(sampled, ""), figures);
 }
 
+/** Width and height of a PNG, from its header. */
+function sizeOf(png: Uint8Array) {
+  const view = new DataView(png.buffer, png.byteOffset), [width, height] = [16, 20].map((at) => view.getUint32(at));
+  return { width, height };
+}
+
 function assertSame(made: readonly MadePicture[]): void {
   for (const { file, svg } of made) {
     const kept = Deno.readTextFileSync(new URL(file, FOLDER));
@@ -56,5 +63,19 @@ Deno.test("pictures of answers about a run show what they are of a run of the de
 if (LONG) {
   Deno.test("pictures of Debian beside the demo show what a run of it shows", async () => {
     assertSame(await debianPictures());
+  });
+
+  Deno.test("screenshots of a page show in a browser what a run of the demo shows (deno task pictures makes them)", async () => {
+    const [why] = (await demoPictures()).filter(({ file }) => file === "why-dark.svg"), words = (text: string) => text.match(/\w+/g) ?? [];
+    const program = new Set(words(why.svg));
+    for (const { file, png, text } of await pagePictures()) {
+      const kept = Deno.readFileSync(new URL(file, FOLDER));
+      for (const one of [png, kept]) assert.deepEqual(sizeOf(one), PAGE, file);
+      assert.ok(kept.length < 200_000, `${file} has ${kept.length} bytes`);
+      // The list beside it has other room.
+      const chain = text.split("\n").map((row) => row.split("││")[1] ?? "").join("\n");
+      assert.deepEqual(words(chain).filter((word) => !program.has(word)), [], `${file}: words of the chain that the program does not show`);
+      assert.ok(words(chain).length > 20, chain);
+    }
   });
 }
