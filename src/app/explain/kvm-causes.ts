@@ -9,7 +9,7 @@ export const KVM_CAUSES: readonly Cause[] = [
     id: "no-kvm",
     says: "this host has no KVM: something else has EL2 (Gunyah, GenieZone, a board's firmware), or the kernel was built without it",
     certain: true,
-    evidence: [{ of: "not-opened", where: { path: "/dev/kvm", errno: ABSENT }, points: 25, must: true }, sign("no-hyp-mode", -5)],
+    evidence: [{ of: "not-opened", where: { path: "/dev/kvm", errno: ABSENT }, points: 25, must: true }, sign("no-hyp-mode", 3)],
     tries: [
       "see what the kernel says: `dmesg | grep -i -e kvm -e 'started at EL'`; at EL1, use /dev/gunyah or /dev/gzvm if they exist",
       "or run without KVM (QEMU: -accel tcg)",
@@ -86,6 +86,26 @@ export const KVM_CAUSES: readonly Cause[] = [
     certain: true,
     evidence: [{ of: "not-opened", where: { path: "/dev/vhost-vsock", errno: ABSENT }, points: 30, must: true }],
     tries: ["load it: `modprobe vhost_vsock`", "or leave the VM's sockets out (crosvm: no --cid or --vsock)"],
+  },
+  {
+    id: "locked-disk",
+    says: "another process has the disk's image open, and one of the two writes it: both would damage its file system",
+    certain: true,
+    evidence: [sign("locked-disk", 30, true)],
+    tries: [
+      "end the other one: `fuser -v IMAGE` names it, often a VM that did not end",
+      "or have both read alone (crosvm: --block path=IMAGE,ro; QEMU: read-only=on), or give each a copy",
+    ],
+  },
+  {
+    id: "unavailable-memory",
+    says: "the host does not give the VMM the guest's memory: it has less, or a limit is below it",
+    certain: true,
+    evidence: [sign("no-memory", 30, true)],
+    tries: [
+      "give the VM less memory than `free -m` calls available",
+      "see the limits: `ulimit -v`, memory.max of the control group, and vm.overcommit_memory, which is 2 where promises are counted",
+    ],
   },
   {
     id: "stale-configuration",

@@ -61,7 +61,7 @@ function readText(file: string, bytes: Uint8Array, kept: KeptLines, notes: strin
     const messages = messagesOf(line, own.known), torn = before ? tornMessages(before, own) : [];
     for (const [form, match] of messages) kept.add(explainedBy(form, match, line, at, lines));
     for (const { form, match, text } of torn) kept.add(explainedBy(form, match, text, { file, line: index }, lines), true);
-    const unknown = listing || messages.length > 0 || torn.length > 0 ? undefined : spoken(line, at);
+    const unknown = listing || messages.length > 0 || torn.length > 0 ? undefined : spoken(line, at, lines);
     if (unknown) kept.add(unknown);
     before = own;
   }

@@ -355,7 +355,7 @@ export const REPORTED_CAUSES: readonly Cause[] = [
     id: "kvm-on-gunyah",
     says: "this kernel is Gunyah's primary VM: Gunyah has EL2, so /dev/kvm cannot exist",
     certain: true,
-    evidence: [sign("no-hyp-mode", 30, true), sign("host", 3)],
+    evidence: [sign("no-hyp-mode", 25, true), sign("host", 10)],
     tries: [
       "use /dev/gunyah, or skip the test there: the kernel is right",
       "for KVM, the firmware has to start Linux at EL2, without Gunyah",

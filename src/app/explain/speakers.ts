@@ -50,11 +50,35 @@ const CALLS: readonly (readonly [RegExp, gunyah: string, geniezone: string])[] =
   [/vcpu/i, "GH_VCPU_RUN", "GZVM_RUN"],
 ];
 
-/** The meaning of a failure in words that no form has. */
-export function spoken(line: string, at: LinePlace): Explained | undefined {
+/** The exit status with which crosvm ends is no errno. */
+const ENDS = /^exiting with error \d{1,3}: /;
+/** A chain of causes that follows an error, as Rust's anyhow prints it. */
+const CHAIN = "Caused by:", LINK = /^ {4,}(?:\d{1,2}: )?(.{1,400})/, LINKS_MAX = 8;
+
+/** A message with the causes that follow it, the last one at the end. */
+function withCauses(message: string, after: readonly string[]): string {
+  const own = message.replace(ENDS, ""), begins = after.findIndex((line) => line.trim() !== "");
+  if (begins < 0 || after[begins].trim() !== CHAIN) return own;
+  const links: string[] = [];
+  for (const line of after.slice(begins + 1)) {
+    const [, link] = LINK.exec(line) ?? [];
+    if (link === undefined) break;
+    links.push(link);
+  }
+  return [own, ...links].join(": ");
+}
+
+/**
+ * The meaning of a failure in words that no form has.
+ * @param lines of the file
+ */
+export function spoken(line: string, at: LinePlace, lines: readonly string[]): Explained | undefined {
   const found = speakerOf(line);
   if (found === undefined || !FAILURE.test(found.message)) return undefined;
-  const { message, by } = found, errno = errnoOf(message), isGeniezone = /gzvm|geniezone/i.test(line);
+  const message = withCauses(found.message, lines.slice(at.line, at.line + LINKS_MAX)),
+    { by } = found,
+    errno = errnoOf(message),
+    isGeniezone = /gzvm|geniezone/i.test(line);
   const names = CALLS.find(([pattern]) => pattern.test(message)), call = names?.[isGeniezone ? 2 : 1];
   const what = call === undefined ? "a failure" : `${call} seems to have failed`;
   return {
@@ -82,6 +106,6 @@ function speakerOf(line: string): { message: string; by: string } | undefined {
 function errnoOf(message: string): string | undefined {
   const word = message.match(/\bE[A-Z]{3,10}\b/g)?.find((one) => Object.hasOwn(Errno, one));
   if (word !== undefined) return word;
-  const code = CODE.exec(message);
+  const code = /os error (\d{1,3})\b/.exec(message) ?? CODE.exec(message);
   return code && Number(code[1]) > 0 ? errnoName(Number(code[1])) : WORDS.find(([pattern]) => pattern.test(message))?.[1];
 }

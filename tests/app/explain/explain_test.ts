@@ -118,3 +118,15 @@ Deno.test("each cause of a report is first in one of the logs; its mystery and i
     );
   }
 });
+
+Deno.test("the errno of crosvm's failure in words that no form has is that of its last cause, and never its exit status", async () => {
+  const log = `[2026-03-02T10:00:01.000000000+00:00 ERROR crosvm] exiting with error 1: failed to set up a device of tomorrow
+
+Caused by:
+    0: failed to bind port 38
+    1: Operation not permitted (os error 1)
+[2026-03-02T10:00:02.000000000+00:00 ERROR crosvm] exiting with error 22: failed to set up another device
+`;
+  const { lines } = await explain([{ name: "log", bytes: bytesOfText(log) }]);
+  assert.deepEqual(lines.map(({ sign }) => [sign.values.errno, sign.values.guess]), [["EPERM", "yes"], [undefined, "yes"]]);
+});

@@ -101,6 +101,95 @@ KVM with user space irqchip only works when the host kernel supports KVM_CAP_ARM
     first: "no-kvm",
   },
   {
+    report: "no KVM, and nothing that speaks for Gunyah",
+    files: {
+      "boot.txt": "[    0.061221] CPU: All CPU(s) started at EL1\n[    0.711102] kvm [1]: HYP mode not available\n",
+      "shell.txt": "Could not access KVM kernel module: No such file or directory\n",
+    },
+    first: "no-kvm",
+  },
+  {
+    report: "KVM that is root's, by crosvm",
+    files: {
+      "log.txt": crosvm(`
+ERROR crosvm] exiting with error 1: failed to open KVM device /dev/kvm
+
+Caused by:
+    Permission denied (os error 13)
+`),
+    },
+    first: "closed-device",
+  },
+  {
+    report: "no KVM, by crosvm",
+    files: {
+      "log.txt": crosvm(`
+INFO crosvm::crosvm::cmdline] crosvm started.
+ERROR crosvm] exiting with error 1: failed to open KVM device /dev/kvm
+
+Caused by:
+    No such file or directory (os error 2)
+`),
+    },
+    first: "no-kvm",
+  },
+  {
+    report: "KVM without a GIC, by crosvm",
+    files: {
+      "log.txt": crosvm(`
+DEBUG crosvm::crosvm::sys::linux] creating hypervisor: Kvm { device: Some("/dev/kvm") }
+ERROR crosvm] exiting with error 1: failed to create IRQ chip
+
+Caused by:
+    No such device (os error 19)
+`),
+    },
+    first: "kvm-without-gic",
+  },
+  {
+    report: "a disk of two VMs, by crosvm",
+    files: {
+      "log.txt": crosvm(`
+INFO crosvm::crosvm::sys::linux::device_helpers] Trying to attach block device: /data/vm/rootfs.img
+ERROR crosvm] exiting with error 1: failed to lock disk image /data/vm/rootfs.img
+
+Caused by:
+    Resource temporarily unavailable (os error 11)
+`),
+    },
+    first: "locked-disk",
+  },
+  {
+    report: "a disk of two VMs, by QEMU",
+    files: {
+      "shell.txt": `qemu-system-aarch64: -drive file=root.qcow2,if=virtio: Failed to get "write" lock
+Is another process using the image [root.qcow2]?
+`,
+    },
+    first: "locked-disk",
+  },
+  {
+    report: "a VMM that Android's low memory killer has ended",
+    files: {
+      "logcat.txt":
+        `03-11 20:14:02.118   611   611 I lowmemorykiller: Kill 'crosvm' (19233), uid 10195, oom_score_adj 0 to free 2310412kB rss, 88120kB \
+swap; reason: device is low on swap (402MB < 409MB) and thrashing (112%)
+03-11 20:14:02.301 18820 18841 I virtmgr : crosvm(19233) exited with status signal: 9 (SIGKILL)
+`,
+    },
+    first: "host-memory",
+  },
+  {
+    report: "a guest larger than the host",
+    files: { "shell.txt": "qemu-system-aarch64: cannot set up guest memory 'mach-virt.ram': Cannot allocate memory\n" },
+    first: "unavailable-memory",
+  },
+  ...["vhost-vsock: failed to open vhost device", "Could not open '/dev/vhost-vsock'"].map((what): ReportedLog => ({
+    report: `sockets without vhost: ${what}`,
+    files: { "shell.txt": `qemu-system-aarch64: -device vhost-vsock-pci,guest-cid=3: ${what}: No such file or directory\n` },
+    first: "no-vhost",
+  })),
+  {
     report: "no KVM, beside Gunyah",
     files: {
       "boot.txt": `[    0.010000] CPU: All CPU(s) started at EL1

@@ -15,6 +15,14 @@ const REFUSED = `${KVM} may not be opened`;
 const notOpened = (error: string, errno: string, says: string): FormEntry =>
   qemu(`Could not access KVM kernel module: ${error}`, { sign: "not-opened", values: { path: KVM, errno }, says, own: true });
 
+const VHOST = "/dev/vhost-vsock";
+
+/** Ends of QEMU's messages about the device of a VM's sockets, by older and newer versions. */
+const noSockets = (error: string, errno: string): FormEntry[] =>
+  [`vhost-vsock: failed to open vhost device: ${error}`, `Could not open '${VHOST}': ${error}`].map((format) =>
+    qemu(format, { sign: "not-opened", values: { path: VHOST, errno }, says: `${VHOST} could not be opened: ${errno}`, own: true })
+  );
+
 /** A GIC, or what needs one, that KVM did not make as the machine has it. */
 const otherGic = (format: string): FormEntry =>
   qemu(format, {
@@ -30,6 +38,9 @@ export const KVM_FORMS: readonly FormEntry[] = [
   notOpened("No such device", "ENODEV", NOT_THERE),
   notOpened("Permission denied", "EACCES", REFUSED),
   notOpened("Operation not permitted", "EPERM", REFUSED),
+  ...noSockets("No such file or directory", "ENOENT"),
+  ...noSockets("No such device", "ENODEV"),
+  ...noSockets("Permission denied", "EACCES"),
   ...["kvm_init_vcpu: kvm_arch_init_vcpu failed (%d): Invalid argument", "kvm_init_vcpu failed: Invalid argument"].map((format) =>
     qemu(format, {
       names: format.includes("%") ? ["cpu"] : [],
@@ -38,6 +49,15 @@ export const KVM_FORMS: readonly FormEntry[] = [
       own: true,
     })
   ),
+  ...['Failed to get "write" lock', 'Failed to get shared "write" lock', 'Failed to get "consistent read" lock'].map((format) =>
+    qemu(format, { sign: "locked-disk", says: "a disk's image is locked: another process has it open", own: true })
+  ),
+  qemu("cannot set up guest memory '%s': Cannot allocate memory", {
+    names: ["name"],
+    sign: "no-memory",
+    says: ({ name }) => `the host gives QEMU no memory for the guest's ${name}`,
+    own: true,
+  }),
   qemu("KVM is not supported for this guest CPU type", {
     sign: "kvm-cpu",
     says: "KVM runs guests on the host's own CPU alone, and the machine has another model",

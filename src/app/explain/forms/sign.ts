@@ -57,6 +57,8 @@ export const SIGN_KINDS = {
   cpu: "a CPU of a guest that did not start: `cpu`",
   features: "a virtio device that refuses its driver's features",
   oom: "a VMM that the host ended for its memory",
+  "no-memory": "memory of the host that a VMM did not get for its guest",
+  "locked-disk": "a disk's image that another process has open",
   "kvm-cpu": "a vCPU that KVM did not take",
   "kvm-gic": "an interrupt controller that KVM did not make: whether the host `has` none or another",
   "address-bits": "memory of a VM above the addresses that it can have",

@@ -187,6 +187,14 @@ export const KERNEL_FORMS: readonly FormEntry[] = [
     own: true,
     only: ({ name }) => /^(?:crosvm|qemu-system-aar)/.test(String(name)),
   }),
+  // Android's daemon does what the kernel's own killer does elsewhere.
+  kernel("Kill '%s' (%d), uid %d, oom_score_adj %d", {
+    names: ["name", "_", "_", "_"],
+    sign: "oom",
+    says: ({ name }) => `Android ran out of memory and ended ${name}, with its VM`,
+    own: true,
+    only: ({ name }) => /^(?:crosvm|com\.android\.virtualization)/.test(String(name)),
+  }),
   kernel("Version %ld not supported!", {
     names: ["version"],
     sign: "guest",

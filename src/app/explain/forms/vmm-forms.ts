@@ -68,6 +68,19 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
       book: ["vm-manager", "4"],
     })
   ),
+  crosvm("failed to open KVM device", {
+    then: CAUSED,
+    sign: "not-opened",
+    values: { path: "/dev/kvm" },
+    says: ({ errno }) => `KVM's device could not be opened: ${errno}`,
+  }),
+  crosvm("failed to create IRQ chip", {
+    then: CAUSED,
+    sign: "kvm-gic",
+    values: { has: "none" },
+    says: ({ errno }) => `KVM made no interrupt controller for the VM: ${errno}`,
+  }),
+  crosvm("failed to lock disk image", { sign: "locked-disk", says: "a disk's image is locked: another process has it open" }),
   crosvm("DTB and payload are not part of same memory region.", {
     sign: "step",
     values: { step: "dtb-region", errno: "EINVAL" },
