@@ -239,7 +239,7 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
     kernels: ["linux", "readers/guest", "readers"],
     rules: ["readers/guest", "readers/objects", "readers"],
     verdicts: ["kernels", "causes", "readers/guest", "readers/objects", "readers", "trace"],
-    boards: ["verdicts", "causes", "readers/guest", "readers"],
+    boards: ["causes", "readers/guest", "readers"],
     expressions: ["linux", "readers/guest", "readers"],
     ".": ["expressions", "verdicts", "rules", "kernels", "readers/guest", "readers/objects", "readers", "trace"],
     dumps: [".", "expressions", "verdicts", "linux", "readers/guest", "readers", "trace"],

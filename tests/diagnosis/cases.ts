@@ -247,7 +247,7 @@ const HANGS: readonly BrokenCase[] = [
     "storm",
     /^vcpu:x\/0 took data abort.* at 0x8000\w+, and its handler takes data abort.* at 0x8000\w+ again and again$/,
     {
-      cause: "not-given",
+      cause: "stack-outside",
       wayOut: /el2 disasm x\/0:0x8000/,
     },
   ),

@@ -43,7 +43,7 @@ const WAYS: Readonly<Record<string, readonly [verdict: string, line: RegExp]>> =
   "pair": ["waits", /waits for data from socket:/],
   "connection": ["waits", /waits for data from 127\.0\.0\.1:\d+ \(TCP\)/],
   "flock": ["waits", /waits for a lock of \/init/],
-  "stopped": ["waits", /is stopped, and waits for SIGCONT/],
+  "stopped": ["waits", /is stopped by SIGSTOP, and waits for SIGCONT/],
   "child-killed": ["waits", /out of memory, and has killed a process: task init/],
 };
 

@@ -44,9 +44,20 @@ const inUpperHalf = (tcr: string, code: string) =>
   `mmu_on ${tcr}\nadr x0, 7f\nadr x9, 8f\norr x0, x0, #0xffffff8000000000\nbr x0\n7: ${code}\nbr x9\n8:`;
 const store = (address: string, value: string) => `mov64 x0, ${address}\nmov64 x1, ${value}\nstr x1, [x0]\n`;
 const VECTORS = ".balign 2048\nvectors:";
+/** The timer is due, and its interrupt is pending: WFI returns at once. */
+const TIMER_NOW = "timer_gic\nmsr cntv_tval_el0, xzr\nmov x3, #1\nmsr cntv_ctl_el0, x3";
 const handles = (offset: string, handler: string) => `${VECTORS}\n.zero ${offset}\n${handler}\n.balign 2048`;
 const TICKS = "adr x0, vectors\nmsr vbar_el1, x0\nisb\ntimer_gic\ntimer_period\nmsr cntv_tval_el0, x2\nmov x3, #1\nmsr cntv_ctl_el0, x3\n" +
   "msr daifclr, #2\n9: wfi\nb 9b\n";
+/** Code that EL1 runs at EL0, and then a call of EL1, which sleeps. */
+const atEl0 = (before: string, code: string) =>
+  program(
+    `adr x0, vectors\nmsr vbar_el1, x0\nmov64 x0, 0x80030000\nmsr sp_el0, x0\n${before}\nmsr spsr_el1, xzr\nadr x0, 7f\nmsr elr_el1, x0\nisb\neret\n` +
+      `7: ${code}\nsvc #0\n8:`,
+  ) + `\n${VECTORS}\n.zero 0x400\nmrs x3, esr_el1\nlsr x3, x3, #26\ncmp x3, #0x15\n6: b.ne 6b\nb 8b\n.balign 2048`;
+const clearSctlr = (bits: string) => `mrs x0, sctlr_el1\nmov64 x1, ${bits}\nbic x0, x0, x1\nmsr sctlr_el1, x0`;
+/** Branches to words that are not code, or to code behind them. */
+const branchesTo = (words: string, label: string) => `adr x4, ${label}\nbr x4\n.balign 64\n7: .word ${words}\n.balign 64\n8:`;
 const cpuOn = (entry: string) => `mov64 x0, 0xc4000003\nmov x1, #1\n${entry}\nmov x3, #0\nhvc #0\nsleep_healthily\n7: wfi\nb 7b`;
 
 const UNDEFINED: readonly LookAlike[] = [
@@ -126,7 +137,54 @@ const UNDEFINED: readonly LookAlike[] = [
   },
 ];
 
+const FORMS: readonly LookAlike[] = ([
+  ["gzip", "0x00088b1f, 0, 0x5dec0302", /unpack it first/],
+  ["devicetree", "0xedfe0dd0, 0x00100000, 0x38000000", /address of the devicetree in X0/],
+  ["u-boot", "0x56190527, 0x9d0ed4f1, 0x9d8d3a60", /header of 64 bytes/],
+  ["elf", "0x464c457f, 0x00010102, 0", /its entry/],
+  ["aarch32", "0xe10f0000, 0xe38000c0, 0xe121f000, 0xe3a0d902, 0xe59f0010, 0xe5801000, 0xeb000002, 0xeafffffe", /for AArch64/],
+] as const).map(([form, words, wayOut]): LookAlike => ({
+  symptom: "undefined instruction",
+  cause: { code: "not-code", form, by: { how: "branch", register: "X4" } },
+  wayOut,
+  ...instead((label) => branchesTo(words, label), "7f", "8f"),
+}));
+
+const AT_EL0: readonly LookAlike[] = ([
+  ["trapped system register", "CNTKCTL_EL1.EL0VCTEN", "mrs x1, cntvct_el0", "msr cntkctl_el1, xzr", "mov x0, #2\nmsr cntkctl_el1, x0"],
+  ["trapped system register", "SCTLR_EL1.UCT", "mrs x1, ctr_el0", clearSctlr("0x8000"), setSctlr("0x8000")],
+  ["trapped system register", "SCTLR_EL1.UMA", "msr daifset, #2", clearSctlr("0x200"), setSctlr("0x200")],
+  ["trapped WFI or WFE", "SCTLR_EL1.nTWI", "wfi", clearSctlr("0x10000"), `${TIMER_NOW}\n${setSctlr("0x10000")}`],
+] as const).map(([symptom, control, instruction, sick, healed]): LookAlike => ({
+  symptom,
+  cause: { code: "trapped-at-el0", control },
+  wayOut: /or have EL1 do it on a call/,
+  sick: atEl0(sick, instruction),
+  healed: atEl0(healed, instruction),
+}));
+
 const BRANCHES: readonly LookAlike[] = [
+  {
+    symptom: "address size fault",
+    cause: { code: "address-off", by: { how: "power-on", first: false } },
+    wayOut: /CPU_ON the physical address/,
+    sick: cpuOn("adr x2, 7f\nmov64 x4, 0xffffff8000000000\norr x2, x2, x4"),
+    healed: cpuOn("adr x2, 7f"),
+    keys: "vcpus = 2",
+  },
+  {
+    symptom: "misaligned SP",
+    cause: { code: "sp-alignment", sp: "0x80030008" },
+    wayOut: /multiples of 16/,
+    sick: atEl0(setSctlr("0x18"), "mov64 x9, 0x80030008\nmov sp, x9\nldr x0, [sp]"),
+    healed: atEl0(setSctlr("0x18"), "mov64 x9, 0x80030000\nmov sp, x9\nldr x0, [sp]"),
+  },
+  {
+    symptom: "BTI",
+    cause: { code: "no-landing-pad", branch: "ERET", instruction: "nop" },
+    wayOut: /clear BTYPE/,
+    ...instead((mode) => `${GUARDED}${AT_8}mov64 x1, ${mode}\nmsr spsr_el1, x1\n${EXCEPTION_RETURN} nop`, "0x7c5", "0x3c5"),
+  },
   {
     symptom: "external abort",
     cause: { code: "jump-to-devices", address: "0x0", by: { how: "exception-return" } },
@@ -296,6 +354,22 @@ const ADDRESSES: readonly LookAlike[] = [
   },
   {
     symptom: "translation fault",
+    cause: { code: "tagged", pointer: /^0x80000/, tbi: "TBID0" },
+    wayOut: /clear TCR_EL1\.TBID0/,
+    ...instead(
+      (tcr) => `mmu_on ${tcr}\nadr x0, 8f\nmov64 x1, 0x3400000000000000\norr x0, x0, x1\nbr x0\n8:`,
+      "0x8002180193519",
+      "0x2180193519",
+    ),
+  },
+  {
+    symptom: "translation fault",
+    cause: { code: "stack-outside", sp: "0x80380000" },
+    wayOut: /SP to the end of mapped memory/,
+    ...instead((sp) => `mmu_on\nmov64 x9, ${sp}\nmov sp, x9\nstp x29, x30, [sp, #-16]!`, "0x80380000", "0x80020000"),
+  },
+  {
+    symptom: "translation fault",
     cause: { code: "still-signed", pointer: "0x80010000" },
     wayOut: /AUT\*/,
     ...instead((strip) => `mmu_on\n${SIGNS}mov64 x0, 0x80010000\nmov x1, #1\npacda x0, x1\n${strip}ldr x2, [x0]`, "", "xpacd x0\n"),
@@ -410,4 +484,4 @@ const ADDRESSES: readonly LookAlike[] = [
   },
 ];
 
-export const LOOK_ALIKES: readonly LookAlike[] = [...UNDEFINED, ...BRANCHES, ...ADDRESSES];
+export const LOOK_ALIKES: readonly LookAlike[] = [...UNDEFINED, ...FORMS, ...AT_EL0, ...BRANCHES, ...ADDRESSES];

@@ -33,9 +33,16 @@ async function verdictsOn(guests: readonly LookAlike[], step: number) {
   return new Map(rows(system, "diagnose", {}).map((row) => [guests[Number(row.id.slice("vm:x".length))], row]));
 }
 
-const LOOPS = LOOK_ALIKES.filter(({ loops }) => loops), ENDS = LOOK_ALIKES.filter(({ loops }) => !loops);
+const LOOPS = LOOK_ALIKES.filter(({ loops }) => loops), OTHERS = LOOK_ALIKES.filter(({ loops }) => !loops);
+/** VMs of one machine: the Resource Manager's heap has room for about forty. */
+const MOST = 30;
+const ENDS = Array.from({ length: Math.ceil(OTHERS.length / MOST) }, (_, index) => OTHERS.slice(index * MOST, (index + 1) * MOST));
 /** Handlers that fault take long. */
-const verdicts = once(async () => new Map([...await verdictsOn(ENDS, 2e7), ...await verdictsOn(LOOPS, 2e6)]));
+const verdicts = once(async () => {
+  const found = [...await verdictsOn(LOOPS, 2e6)];
+  for (const guests of ENDS) found.push(...await verdictsOn(guests, 2e7));
+  return new Map(found);
+});
 
 for (const one of LOOK_ALIKES) {
   const { symptom, cause, wayOut } = one;
@@ -50,7 +57,7 @@ for (const one of LOOK_ALIKES) {
 }
 
 Deno.test("each of these guests is healthy as its way out says", async () => {
-  for (const guests of [ENDS, LOOPS]) {
+  for (const guests of [...ENDS, LOOPS]) {
     const system = await machineOf(guests, "healed");
     assert.deepEqual(runHealthy(system, 5e7), guests.map(() => "waits"));
   }

@@ -9,7 +9,7 @@ export { checkObject, checkRegistries } from "./check/check-objects.ts";
 export { describeViolation } from "./check/violation.ts";
 export { DEBUG_REGISTERS, stackPointer } from "./debug/debug-access.ts";
 export { wordAt } from "./debug/word-at.ts";
-export { unchangingAnswer } from "./firmware/smccc.ts";
+export { functionName, unchangingAnswer } from "./firmware/smccc.ts";
 export type { GzVm } from "./geniezone/gz-vm.ts";
 export { Icc, Intid } from "./gic/gic-registers.ts";
 export { Irq, type IrqBank, type LevelSource } from "./gic/irq-bank.ts";

@@ -129,6 +129,9 @@ function performTraced(...call: Parameters<typeof perform>): ReturnType<typeof p
   return status;
 }
 
+/** The name of a function by its number: CPU_ON. */
+export const psciName = (fn: number): string => fn === Psci.Version ? "PSCI_VERSION" : nameOf(Psci, fn);
+
 /** The key of a value, as the specification writes it: CPU_ON. */
 function nameOf(values: Readonly<Record<string, unknown>>, value: unknown): string {
   const key = Object.keys(values).find((key) => values[key] === value);

@@ -8,8 +8,8 @@ import type { TraceFields } from "../../abi/trace.ts";
 import { API_INFO } from "../../abi/words.ts";
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
 import type { SmcccReply } from "./smccc-reply.ts";
-import { isPsci, psci, psciAnswer } from "./psci.ts";
-import { isTrng, trng } from "./trng.ts";
+import { isPsci, psci, psciAnswer, psciName } from "./psci.ts";
+import { drawsBits, isTrng, trng, trngName } from "./trng.ts";
 import { refusesWatchdogCall, watchdogCall } from "./watchdog-calls.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
@@ -120,6 +120,13 @@ export function unchangingAnswer(vcpu: Vcpu, x: readonly bigint[], conduit: Cond
   return reply === DEFERRED ? undefined : reply;
 }
 
+/** The name of a function of the standard secure service: PSCI and the TRNG. */
+export function functionName(id: number): string | undefined {
+  const fn = id & 0xffff;
+  if (ownerOf(id) !== Owner.StandardSecure) return undefined;
+  return fn < PSCI_END ? psciName(fn) : isTrng(fn) ? trngName(fn) : undefined;
+}
+
 /** Whether a call may change something, or have another answer the next time, by its number. */
 function mayChange(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): boolean {
   const id = Number(x[0] & 0xffff_ffffn), fn = id & 0xffff, wide = (id & Fid.Smc64) !== 0;
@@ -127,7 +134,7 @@ function mayChange(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): boolean 
   if (!isFast(id)) return false;
   switch (serverOf(vcpu, id)) {
     case Owner.StandardSecure:
-      return isTrng(fn);
+      return isTrng(fn) && drawsBits(fn, wide, x[1]);
     case Owner.VendorHyp:
       if (geniezone) return true;
       if ((fn & HYPERCALL_CLASS_MASK) === HYPERCALL_CLASS) return wide && hypercalls.has(fn & ~HYPERCALL_CLASS_MASK);

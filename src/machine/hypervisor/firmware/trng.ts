@@ -18,6 +18,13 @@ export function isTrng(fn: number): boolean {
   return fn >= Trng.First && fn < Trng.End;
 }
 
+/** Whether a call draws random bits, so that it has another answer each time. */
+export const drawsBits = (fn: number, wide: boolean, argument: bigint): boolean =>
+  fn === Trng.Rnd && isDrawable(wide ? 64n : 32n, wide ? argument : argument & 0xffff_ffffn);
+
+/** The name of a function by its number. */
+export const trngName = (fn: number): string => fn === Trng.Rnd ? "TRNG_RND" : "a function of the TRNG";
+
 /**
  * Answers a call.
  * @param fn bits 15:0 of the id
@@ -45,13 +52,15 @@ function isImplemented(id: number): boolean {
   return id === 0xc400_0053 || id >= 0x8400_0050 && id <= 0x8400_0053;
 }
 
+const isDrawable = (width: bigint, bits: bigint): boolean => bits > 0n && bits <= 3n * width;
+
 /**
  * `bits` random bits in X3, X2, X1, lowest first, `width` bits in each; others are zero. As often
  * as prng_get_entropy gives some.
  */
 function entropy(vcpu: Vcpu, width: bigint, bits: bigint): SmcccReply {
   const { random, now } = vcpu.services;
-  if (bits === 0n || bits > 3n * width) return [INVALID_PARAMETERS, 0n, 0n, 0n];
+  if (!isDrawable(width, bits)) return [INVALID_PARAMETERS, 0n, 0n, 0n];
   if (!vcpu.entropy.spend(now)) return [BigInt.asUintN(Number(width), NO_ENTROPY), 0n, 0n, 0n];
   let value = 0n;
   for (let have = 0n; have < bits; have += 32n) value |= BigInt(random.next()) << have;

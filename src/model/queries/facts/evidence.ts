@@ -5,6 +5,8 @@ import { durationText, hex, timeText } from "../../../kit/support/text/number-te
 import { BOARD_FINDINGS, type BoardFinding } from "./board-finding.ts";
 import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { DEVICE_WORDS, type DeviceBecause, EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way } from "../../../kit/support/text/way-out.ts";
 import { Facts, type OfCode } from "./fact.ts";
 import { removalOf } from "./injected.ts";
 import { barriersText, type IrqFinding, stoppedText, stoppedWayOut } from "./irq-finding.ts";
@@ -36,6 +38,30 @@ export type Evidence =
     readonly function: string;
     readonly at: CodeRange;
   }
+  /** An SMCCC call of a loop with the same answer each time: X1 before, X0 after; a vCPU that is on. */
+  | {
+    readonly code: "same-answer";
+    readonly instruction: "hvc" | "smc";
+    readonly function: string;
+    readonly argument: string;
+    readonly at: CodeRange;
+    readonly answer: string;
+    readonly other: { readonly vcpu: string; readonly asleep: boolean } | null;
+  }
+  /** RET at the end of a loop goes to its begin, after a call. */
+  | { readonly code: "returns-to-itself"; readonly vcpu: string; readonly at: CodeRange; readonly call: CodeRange }
+  /** A store-exclusive of a loop is not to the address that the load-exclusive has reserved. */
+  | {
+    readonly code: "stray-exclusive";
+    readonly at: CodeRange;
+    readonly instruction: string;
+    readonly address: string;
+    readonly reserved: string;
+  }
+  /** An interrupt is signaled to a vCPU in a loop, which has PSTATE.I set. */
+  | { readonly code: "masked-pending"; readonly irq: string; readonly vcpu: string }
+  /** A VM that shared memory which a loop reads, and its end in virtual time (ns). */
+  | { readonly code: "ended-writer"; readonly vm: string; readonly fact: VerdictFact; readonly ended_ns: string }
   /** A loop reads a ring of a device, which waits for its driver. */
   | { readonly code: "polled-device"; readonly vcpu: string; readonly range: CodeRange; readonly state: SourceState }
   | { readonly code: "esr"; readonly esr: string }
@@ -193,6 +219,10 @@ const MISSED_WAYS_OUT: { readonly [M in Missed]: string } = {
   "store": "write 0 to the entry, then TLBI VAE1IS and DSB ISH, and then the new entry (break-before-make)",
 };
 
+/** Answers of PSCI and the TRNG that are errors (Arm DEN 0022, 5.2.2; DEN 0098, 2.2). */
+const INVALID = "-2",
+  ANSWERS: Readonly<Record<string, string>> = { "-1": "NOT_SUPPORTED", [INVALID]: "INVALID_PARAMETERS", "-3": "DENIED" };
+
 export const EVIDENCE = new Facts<Evidence>({
   "masked": ({ masked }) => `interrupts ${masked ? "masked" : "not masked"} (PSTATE.I)`,
   "reads": ({ range, pa, value, mapped }) => `reads ${rangeText(range)}, ${pa}, which is ${value}; mapped: ${mapped.join(", ")}`,
@@ -201,6 +231,17 @@ export const EVIDENCE = new Facts<Evidence>({
     `${instruction.toUpperCase()} at ${rangeText(at)} asks for SMCCC function ${id} of ${
       ownerText(Number(id))
     }, which is not here: X0 is -1 each time`,
+  "same-answer": ({ instruction, function: name, argument, at, answer, other }) =>
+    `${instruction.toUpperCase()} at ${rangeText(at)} calls ${name} (X1 ${argument}): X0 is ${answer}${
+      ANSWERS[answer] === undefined ? "" : ` (${ANSWERS[answer]})`
+    } each time${other === null ? "" : `: ${other.vcpu} is on${other.asleep ? ", and sleeps" : ""}`}`,
+  "returns-to-itself": ({ vcpu, at, call }) =>
+    `${vcpu} loops: RET at ${rangeText(at)} returns behind the call at ${rangeText(call)}, which has overwritten X30`,
+  "stray-exclusive": ({ at, instruction, address, reserved }) =>
+    `"${instruction}" at ${rangeText(at)} never succeeds: it stores to ${address}, and the load-exclusive has reserved ${reserved}`,
+  "masked-pending": ({ irq, vcpu }) => `${irq} is pending, and ${vcpu} does not take it: PSTATE.I is set`,
+  "ended-writer": ({ vm, fact, ended_ns }) =>
+    `${vm}, which shares memory that it reads, ended at ${timeText(Number(ended_ns))}: ${VERDICT_FACTS.text(fact)}`,
   "polled-device": ({ vcpu, range, state }) => `${vcpu} polls ${rangeText(range)} for a device: ${SOURCE_STATES.text(state)}`,
   "esr": ({ esr }) => `ESR_EL1 ${esr}`,
   "far": ({ range }) => `FAR_EL1 ${rangeText(range)}`,
@@ -296,6 +337,16 @@ export const EVIDENCE = new Facts<Evidence>({
       ? "send whole packets: a header of 8 bytes, and the parts of a message in order"
       : "have it take its messages, and give its queue messages of 240 bytes",
   "merged-ring": () => "ring again only after an answer, or count with the messages of a queue",
+  "same-answer": ({ answer, other }) =>
+    other !== null
+      ? way`have ${other.vcpu} call CPU_OFF: \`${hint("vcpu stack", other.vcpu)}\` shows where it is`
+      : answer === INVALID
+      ? "fix its arguments: X1 to X3"
+      : undefined,
+  "returns-to-itself": () => "save X30 before a call, and restore it before RET",
+  "stray-exclusive": () => "use the same address in both",
+  "masked-pending": () => "clear PSTATE.I where it waits (DAIFClr), or I of SPSR_EL1 before ERET",
+  "ended-writer": ({ vm }) => way`start ${vm} again: \`${hint("vm start", vm)}\``,
   "unserved-call": () => "take -1 for an answer, and do without the function",
   "barred": ({ barrier, then }) => stoppedWayOut(barrier, then),
   "injected": ({ inject }) => removalOf(inject),

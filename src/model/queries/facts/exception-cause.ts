@@ -1,7 +1,9 @@
 // The cause of a synchronous exception that a vCPU took to EL1: the rule of the architecture or of
 // its VM's memory that the instruction broke, and what to change.
 
+import { type BranchedBy, branchWayOut, leadText, wentText } from "./branched-by.ts";
 import { Facts } from "./fact.ts";
+import { DATA_FORMS, type DataForm } from "./data-form.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
 
@@ -27,18 +29,6 @@ export type StageOneFault = "translation" | "access-flag" | "permission";
 /** Why an access counts as one to Device memory. */
 export type DeviceBecause = "stage-1-off" | "mair" | "stage-2";
 
-/**
- * The setter of PC: the call before the address in X30, with its address and symbol; a return, as
- * X30 is the address; an exception return; the power-on of the vCPU; or a branch, to the only
- * register that has the address.
- */
-export type BranchedBy =
-  | { readonly how: "call"; readonly at: string; readonly symbol: string | null; readonly register: string }
-  | { readonly how: "return" | "exception-return" }
-  /** `first`: the vCPU that the VM starts with. */
-  | { readonly how: "power-on"; readonly first: boolean }
-  | { readonly how: "branch"; readonly register: string };
-
 /** Why a leaf of stage 1 does not give a right: a bit beside it, or its own attributes. */
 export type DeniedBy = "pan" | "wxn" | "user-writable" | "descriptor";
 
@@ -63,8 +53,14 @@ export type ExceptionCause =
   | { readonly code: "above-level"; readonly name: string; readonly needs: number; readonly at: number; readonly instead: string | null }
   /** MSR or MRS of an encoding without a name; `ofMake`: IMPLEMENTATION DEFINED. */
   | { readonly code: "not-a-register"; readonly register: string; readonly ofMake: boolean }
-  /** `after`: the instruction before it, if that leads there. */
-  | { readonly code: "not-code"; readonly word: string; readonly after: string | null; readonly by: BranchedBy | null }
+  /** `after`: the instruction before it, if that leads there; `form`: what the data is. */
+  | {
+    readonly code: "not-code";
+    readonly word: string;
+    readonly after: string | null;
+    readonly by: BranchedBy | null;
+    readonly form: DataForm | null;
+  }
   | { readonly code: "empty-vector"; readonly word: string; readonly vector: Vector }
   /** Its image had another instruction there; SP if the stack is next to it, where it grows. */
   | {
@@ -78,6 +74,8 @@ export type ExceptionCause =
   /** HLT #0xF000 that is not served; the operation, if its registers are as they were. */
   | { readonly code: "semihosting"; readonly operation: string | null; readonly el: number }
   | { readonly code: "fp-trapped"; readonly el: number }
+  /** EL1 permits it at EL0 by a bit that is 0: `CNTKCTL_EL1.EL0VCTEN`. */
+  | { readonly code: "trapped-at-el0"; readonly instruction: string; readonly control: string }
   /** The mode in SPSR_EL1 at the exception return, and whether its IL was set. */
   | { readonly code: "illegal-state"; readonly mode: string | null; readonly il: boolean }
   | { readonly code: "sp-alignment"; readonly sp: string }
@@ -88,7 +86,7 @@ export type ExceptionCause =
   | {
     readonly code: "no-landing-pad";
     readonly address: string;
-    readonly branch: "BLR" | "BR" | "BR of X16 or X17";
+    readonly branch: "BLR" | "BR" | "BR of X16 or X17" | "ERET";
     readonly instruction: string | null;
     readonly pad: string | null;
   }
@@ -141,16 +139,23 @@ export type ExceptionCause =
   | { readonly code: "tables-since"; readonly access: FaultingAccess; readonly fault: StageOneFault; readonly level: number }
   /** `output`: memory of the VM, to which the tables lead: IPS alone is too small. */
   | { readonly code: "address-size"; readonly access: FaultingAccess; readonly bits: number; readonly output: string | null }
-  /** Stage 1 is off, so that the address itself has too many bits. */
-  | { readonly code: "address-off"; readonly access: FaultingAccess; readonly bits: number }
+  /** Stage 1 is off, so that the address itself has too many bits; `by`: the setter of PC. */
+  | { readonly code: "address-off"; readonly access: FaultingAccess; readonly bits: number; readonly by: BranchedBy | null }
   /** Bits 63:48 are those of a pointer whose authentication failed (FEAT_PAuth). */
   | { readonly code: "failed-authentication"; readonly access: FaultingAccess; readonly pointer: string }
   /** Its signature is still in the pointer: it was not authenticated. */
   | { readonly code: "still-signed"; readonly access: FaultingAccess; readonly pointer: string }
-  /** Bits 63:56 have a tag, which TCR_EL1 does not ignore. */
-  | { readonly code: "tagged"; readonly access: FaultingAccess; readonly pointer: string; readonly tbi: "TBI0" | "TBI1" }
+  /** Bits 63:56 have a tag, which TCR_EL1 does not ignore; TBID: not in branches. */
+  | {
+    readonly code: "tagged";
+    readonly access: FaultingAccess;
+    readonly pointer: string;
+    readonly tbi: "TBI0" | "TBI1" | "TBID0" | "TBID1";
+  }
   /** An access by SP to a page below mapped memory. */
   | { readonly code: "stack-overflow"; readonly access: FaultingAccess; readonly sp: string; readonly bottom: string }
+  /** An access by SP, near which nothing is mapped. */
+  | { readonly code: "stack-outside"; readonly access: FaultingAccess; readonly sp: string }
   /** An access by SP, which is near 0. */
   | { readonly code: "no-stack"; readonly access: FaultingAccess; readonly sp: string }
   | { readonly code: "table-outside"; readonly access: FaultingAccess; readonly walk: WalkEnd }
@@ -212,43 +217,6 @@ const walkText = ({ ttbr, level, entry, descriptor }: WalkEnd) =>
 const endText = (walk: WalkEnd | null) => walk === null ? "it is outside of its tables" : walkText(walk);
 const parcelText = (parcel: string | null) => parcel === null ? "" : `, ${parcel}`;
 
-/** A setter of PC, as it led to a place. */
-function leadText(by: BranchedBy): string {
-  switch (by.how) {
-    case "call":
-      return `the call at ${by.at}${by.symbol === null ? "" : ` <${by.symbol}>`} by ${by.register}`;
-    case "return":
-      return "a return to X30";
-    case "exception-return":
-      return "an exception return (ERET)";
-    case "power-on":
-      return by.first ? "the start of the vCPU" : "CPU_ON";
-    case "branch":
-      return `a branch to ${by.register}`;
-  }
-}
-
-const wentText = (by: BranchedBy | null, address: string) =>
-  by === null ? `the program branched to ${address}` : `${leadText(by)} led to ${address}`;
-
-/** The pointer to fix, where it is not the address alone that is known. */
-function branchWayOut(by: BranchedBy | null, address: string): string {
-  const isNull = address === "0x0";
-  switch (by?.how) {
-    case "call":
-      return isNull ? `find the function pointer that is null: ${by.register} at ${by.at}` : `fix the pointer: ${by.register} at ${by.at}`;
-    case "return":
-      return "save X30 before a call, and restore it before RET";
-    case "exception-return":
-      return "write the address of code to ELR_EL1 before ERET";
-    case "power-on":
-      return by.first ? "have the image begin with code, or name its entry" : "give CPU_ON the address of code";
-    case "branch":
-      return `fix the pointer in ${by.register}`;
-  }
-  return isNull ? "find the pointer that is null" : "fix the pointer that it branched to";
-}
-
 /** Exceptions and interrupts by the offsets of their vectors. */
 const ENTERS = ["a synchronous exception", "an interrupt", "an FIQ", "an SError"];
 const FROM = ["EL1 with SP_EL0", "EL1", "EL0", "AArch32"];
@@ -277,6 +245,15 @@ export const DEVICE_WORDS: Readonly<Record<DeviceBecause, string>> = {
 const AUTHENTICATE_AS_SIGNED = "give AUT* the key and the modifier of PAC*, and leave the signed pointer as it is";
 const STACK_WAY_OUT = "end the recursion, or give the stack more room";
 
+/** For data that is executed. */
+const FORM_WAYS_OUT: { readonly [F in DataForm]: string } = {
+  "gzip": "unpack it first, and branch to the image that it has",
+  "devicetree": "branch to the kernel, and give it the address of the devicetree in X0",
+  "elf": "load its segments, and branch to its entry",
+  "u-boot": "branch to the image behind its header of 64 bytes",
+  "aarch32": "build it for AArch64: EL1 here has no AArch32",
+};
+
 /** For accesses to shared memory. */
 const WRITE = 'give this VM access "rw" in [link], or the right in the parcel\'s list';
 const RIGHT_WAYS_OUT: { readonly [K in AccessKind]?: string } = {
@@ -294,8 +271,8 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
     ofMake
       ? `${register} is IMPLEMENTATION DEFINED: a register of one make of CPUs, which this one does not have`
       : `${register} is not a register: Arm has not allocated this encoding`,
-  "not-code": ({ word, after, by }) =>
-    `the word ${word} is not an instruction: ${
+  "not-code": ({ word, after, by, form }) =>
+    `the word ${word} is not an instruction${form === null ? "" : ` but the beginning of ${DATA_FORMS[form]}`}: ${
       after !== null
         ? `the program ran into it after "${after}"`
         : by === null
@@ -316,6 +293,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       el === 0 ? "which EL0 cannot make" : "which nobody serves here"
     }`,
   "fp-trapped": ({ el }) => `floating point is off at EL${el}: CPACR_EL1.FPEN traps it`,
+  "trapped-at-el0": ({ instruction, control }) => `"${instruction}" at EL0 is trapped: ${control} is 0`,
   "illegal-state": ({ mode, il }) =>
     mode === null
       ? "an exception return used an SPSR_EL1 with a level or state that EL1 cannot return to"
@@ -326,7 +304,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "sp-alignment": ({ sp }) => `SP is ${sp}, not a multiple of 16`,
   "pc-alignment": ({ address, by }) => `${wentText(by, address)}, not a multiple of 4`,
   "no-landing-pad": ({ address, branch, instruction, pad }) =>
-    `${branch} went to ${address} in a guarded page (GP), and ${
+    `${branch === "ERET" ? "ERET with BTYPE in SPSR_EL1" : branch} went to ${address} in a guarded page (GP), and ${
       instruction === null ? "the word" : `"${instruction}"`
     } there is not a landing pad for it${pad === null ? "" : `; ${pad} has one`}`,
   "not-authenticated": ({ instruction, register, pointer, signed, modifier }) =>
@@ -366,16 +344,22 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
     `the translation of ${access.address} gives ${
       output === null ? "an address" : `ipa ${output}, memory of the VM,`
     } of more than ${bits} bits`,
-  "address-off": ({ access, bits }) =>
-    `stage 1 is off (SCTLR_EL1.M is 0), so that ${access.address} is the physical address, which has at most ${bits} bits`,
+  "address-off": ({ access, bits, by }) =>
+    `stage 1 is off (SCTLR_EL1.M is 0), so that ${access.address}${
+      by === null ? "" : `, to which ${leadText(by)} led,`
+    } is the physical address, which has at most ${bits} bits`,
   "failed-authentication": ({ access, pointer }) =>
     `${access.address} is ${pointer} but for bits 63:48: the authentication of the pointer (AUT*) failed`,
   "still-signed": ({ access, pointer }) => `${access.address} is ${pointer} with a signature (PAC*), which no AUT* has removed`,
-  "tagged": ({ access, pointer, tbi }) => `${access.address} is ${pointer} with a tag in bits 63:56, and TCR_EL1.${tbi} is 0`,
+  "tagged": ({ access, pointer, tbi }) =>
+    `${access.address} is ${pointer} with a tag in bits 63:56, and TCR_EL1.${tbi} is ${
+      tbi.startsWith("TBID") ? "1: addresses of code have no tags" : "0"
+    }`,
   "stack-overflow": ({ access, sp, bottom }) =>
     `the ${
       sized(access)
     } at ${access.address} is to the stack, which has run past its end: SP is ${sp}, and mapped memory begins at ${bottom}`,
+  "stack-outside": ({ access, sp }) => `the ${sized(access)} at ${access.address} is to the stack: SP is ${sp}, where nothing is mapped`,
   "no-stack": ({ access, sp }) => `the ${sized(access)} at ${access.address} is to the stack, and SP is ${sp}: the program has set none`,
   "table-outside": ({ access, walk }) => `the walk for ${access.address} left the VM's memory: ${walkText(walk)}`,
   "not-given": ({ ipa, stage1, memory }) =>
@@ -407,11 +391,14 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "above-level": ({ needs, instead }) => instead === null ? `read CurrentEL first, and skip it below EL${needs}` : `use ${instead} at EL1`,
   "not-a-register": ({ ofMake }) =>
     ofMake ? "read MIDR_EL1 first, and skip it on other CPUs" : "read the ID register of its feature first, or fix the encoding",
-  "not-code": ({ after, by }) =>
-    after === null
+  "not-code": ({ after, by, form }) =>
+    form !== null
+      ? FORM_WAYS_OUT[form]
+      : after === null
       ? by === null ? "find the branch that led there" : branchWayOut(by, "")
       : "end the function before it with RET or a branch, or put the data elsewhere",
-  "empty-vector": ({ vector }) => `put code at VBAR_EL1 + ${vector.offset}, or VBAR_EL1 to a vector table`,
+  "empty-vector": ({ vector }) =>
+    `put code at VBAR_EL1 + ${vector.offset}, or VBAR_EL1 to a vector table, which begins at a multiple of 2 KiB (.balign 2048)`,
   "overwritten": ({ place, stack }) => way`${stack === null ? "find the store" : STACK_WAY_OUT}: \`${hint("who", place, { size: 4 })}\``,
   "trap-instruction": () => "find the assertion at that address: disassemble it, or see the source line with --symbols",
   "illegal-state": ({ mode, il }) =>
@@ -424,7 +411,9 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "sp-alignment": () => "move SP by multiples of 16 only",
   "pc-alignment": ({ address, by }) => branchWayOut(by, address),
   "no-landing-pad": ({ branch, instruction, pad }) =>
-    pad !== null
+    branch === "ERET"
+      ? "clear BTYPE (bits 11:10) in SPSR_EL1 before ERET"
+      : pad !== null
       ? `branch to ${pad}`
       : /^bti|^paci/.test(instruction ?? "")
       ? `begin it with BTI ${branch === "BLR" ? "C" : "J"}${branch === "BR" ? ", or branch by X16 or X17" : ""}`
@@ -439,6 +428,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "no-vectors": () => "set VBAR_EL1 to a vector table that is mapped before the first exception can come",
   "semihosting": ({ el }) =>
     el === 0 ? "make it at EL1" : "serve it with semihosting = true for the VM, or give the program's ELF file as the image",
+  "trapped-at-el0": ({ control }) => `set ${control}, or have EL1 do it on a call (SVC)`,
   "fp-trapped": () => "set CPACR_EL1.FPEN to 0b11 first, or build with -mgeneral-regs-only",
   "device-alignment": ({ because }) =>
     because === "stage-1-off" ? "build with -mstrict-align, or turn the MMU on first" : "access it aligned, or map it as Normal memory",
@@ -459,12 +449,17 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       : `read ID_AA64MMFR0_EL1 first: use a CPU that has ${has} (cpu = "max"), or tables for another size`,
   "tables-since": () => "change the tables, and invalidate the TLBs, before the first access",
   "address-size": ({ output }) => output === null ? "fix the descriptor" : "set TCR_EL1.IPS to ID_AA64MMFR0_EL1.PARange",
-  "address-off": ({ access }) =>
-    BigInt(access.address) >> 48n === 0xffffn ? "fix the pointer, or turn stage 1 on first" : "fix the pointer",
+  "address-off": ({ access, by }) =>
+    by?.how === "power-on" && !by.first
+      ? "give CPU_ON the physical address of code: a CPU starts with its MMU off"
+      : BigInt(access.address) >> 48n === 0xffffn
+      ? "fix the pointer, or turn stage 1 on first"
+      : "fix the pointer",
   "failed-authentication": () => AUTHENTICATE_AS_SIGNED,
   "still-signed": () => "authenticate it with AUT* first, or strip it with XPAC*",
-  "tagged": ({ tbi }) => `set TCR_EL1.${tbi}, or remove the tag`,
+  "tagged": ({ tbi }) => `${tbi.startsWith("TBID") ? "clear" : "set"} TCR_EL1.${tbi}, or remove the tag`,
   "stack-overflow": () => STACK_WAY_OUT,
+  "stack-outside": () => "set SP to the end of mapped memory for a stack, or map the stack, before its first use",
   "no-stack": () => "set SP to the end of memory for a stack before the first call",
   "table-outside": ({ walk: { ttbr, level } }) =>
     level < 1 ? `put tables of the VM's own memory into ${ttbr}` : `fix the descriptor of level ${level - 1}, or ${ttbr}`,

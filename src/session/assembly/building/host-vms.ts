@@ -80,6 +80,7 @@ function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
   system.devicetrees.set(name, vm.base + boardOf(vm).layout(vm).devicetree);
   system.vms.plans.set(name, {
     restarts: vm.onExit === "restart",
+    shares: vm.links.flatMap((link) => link.kind === "shared-memory" ? [link.label] : []),
     schedule: schedule === "proxy" ? "proxy" : "own",
     hypervisor,
     memory,

@@ -11,7 +11,7 @@ import { noVectors, usedSpEl0 } from "../../inspection/causes/vectors.ts";
 import { firstTaken, lastTaken, type Taken } from "../../inspection/causes/taken.ts";
 import type { EndedPanic, GuestPanic, LoggedLine, UnseenEnd, View } from "../../inspection/readers/inspected.ts";
 import { endedBy, logOf, panicOf, showsPanic, unshownBecause } from "../../inspection/kernels/kernels.ts";
-import { callPlaces } from "../../inspection/verdicts/code-range.ts";
+import { callPlaces } from "../../inspection/readers/guest/code-range.ts";
 import { isAbort, syndromeText } from "../../inspection/trace/syndromes.ts";
 import type { VmSymbols } from "../../../inside/symbols/vm-symbols.ts";
 import type { SessionVms } from "./session-vms.ts";

@@ -9,7 +9,7 @@ import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import { framesOf } from "../readers/guest/read-stack.ts";
 import { readWord } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
-import { rangeOf } from "../verdicts/code-range.ts";
+import { rangeOf } from "../readers/guest/code-range.ts";
 
 type Unordered = OfCode<BoardFinding, "notification-unordered">;
 

@@ -49,13 +49,16 @@ export const SP_ALIGNMENT_RULES = [
   causeRule({
     codes: ["sp-alignment"],
     asks: "is SP not a multiple of 16?",
-    judge: ({ vcpu, taken }) => ({ code: "sp-alignment", sp: hex(spOf(vcpu, taken)) }),
+    judge({ vcpu, taken }) {
+      const sp = spOf(vcpu, taken);
+      return sp % SP_ALIGNMENT === 0n ? undefined : { code: "sp-alignment", sp: hex(sp) };
+    },
   }),
 ];
 
-/** PSTATE.BTYPE in the syndrome: how the branch came (D24.2.40). */
+/** PSTATE.BTYPE in the syndrome: how the branch came (D24.2.40); its place in SPSR_EL1. */
 const BRANCHES = ["BR", "BR of X16 or X17", "BLR", "BR"] as const;
-const BTYPE = 3;
+const BTYPE = 3, SPSR_BTYPE = BTYPE << 10;
 /** Instructions before an address among which a landing pad is sought. */
 const PAD_WITHIN = 4n;
 const PAD = /^(?:bti|paciasp|pacibsp)\b/;
@@ -69,7 +72,8 @@ export const BRANCH_TARGET_RULES = [causeRule({
     for (let at = elr - 4n; at >= elr - 4n * PAD_WITHIN && pad === null && !PAD.test(instruction ?? ""); at -= 4n) {
       if (PAD.test(readInstruction(view, vcpu, at) ?? "")) pad = hex(at);
     }
-    return { code: "no-landing-pad", address: hex(elr), branch: BRANCHES[esr & BTYPE], instruction, pad };
+    const { entered } = vcpu.registers, isReturn = entered?.by === "return" && entered.at === elr && (entered.spsr & SPSR_BTYPE) !== 0;
+    return { code: "no-landing-pad", address: hex(elr), branch: isReturn ? "ERET" : BRANCHES[esr & BTYPE], instruction, pad };
   },
 })];
 

@@ -3,7 +3,7 @@
 
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
-import type { BranchedBy } from "../../../model/queries/facts/exception-cause.ts";
+import type { BranchedBy } from "../../../model/queries/facts/branched-by.ts";
 import { readWord } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
 

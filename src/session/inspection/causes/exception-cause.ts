@@ -18,6 +18,7 @@ import {
   SP_ALIGNMENT_RULES,
 } from "./branch-cause.ts";
 import { type CauseRule, causeRule } from "./cause-rule.ts";
+import { EL0_TRAP_RULE } from "./el0-trap-cause.ts";
 import { POINTER_RULES } from "./pointer-cause.ts";
 import { STAGE1_RULES } from "./stage1-cause.ts";
 import { walkOf } from "./stage1-walk.ts";
@@ -44,6 +45,8 @@ const ABORT_RULES = [VECTORS_RULE, OVERGROWN_RULE, ...POINTER_RULES];
 /** Symptoms, and their candidates. */
 export const SYMPTOMS = {
   "undefined instruction": UNDEFINED_RULES,
+  "trapped WFI or WFE": [EL0_TRAP_RULE],
+  "trapped system register": [EL0_TRAP_RULE, ...UNDEFINED_RULES],
   "access to FP": FP_RULES,
   "BRK": BRK_RULES,
   "illegal execution state": ILLEGAL_STATE_RULES,
@@ -65,7 +68,8 @@ export type Symptom = keyof typeof SYMPTOMS;
 
 const OF_CLASS: Readonly<Record<number, Symptom | "abort">> = {
   [ExceptionClass.Unknown]: "undefined instruction",
-  [ExceptionClass.SystemRegister]: "undefined instruction",
+  [ExceptionClass.Wfx]: "trapped WFI or WFE",
+  [ExceptionClass.SystemRegister]: "trapped system register",
   [ExceptionClass.FpAccess]: "access to FP",
   [ExceptionClass.Brk]: "BRK",
   [ExceptionClass.IllegalState]: "illegal execution state",

@@ -31,6 +31,8 @@ function isMapped(view: View, vcpu: Vcpu, address: bigint): boolean {
 
 /** SCTLR_EL1.EnIA, EnIB, EnDA and EnDB. */
 const AUTHENTICATES = 1n << 31n | 1n << 30n | 1n << 27n | 1n << 13n;
+/** TCR_EL1.TBID0 and TBID1: tags are ignored in addresses of data alone (FEAT_PAuth). */
+const TBID0 = 1n << 51n, TBID1 = 1n << 52n;
 /** Faults that a wrong address alone may cause. */
 const OF_ADDRESS: ReadonlySet<number> = new Set([FaultStatus.Translation, FaultStatus.AddressSize]);
 /** A failed AUT* of FEAT_PAuth without FEAT_PAuth2 changes one of these bits (AArch64.Auth). */
@@ -71,6 +73,16 @@ export const POINTER_RULES = [
     },
   }),
   causeRule({
+    codes: ["stack-outside"],
+    asks: "is it an access by SP, and nothing mapped near it?",
+    judge(suspect) {
+      const { view, vcpu, taken, access } = suspect, sp = spOf(vcpu, taken), bottom = sp - sp % PAGE;
+      if (!isToStack(suspect)) return undefined;
+      const pages = [-1n, 0n, 1n].map((page) => bottom + page * PAGE);
+      return pages.some((page) => isMapped(view, vcpu, page)) ? undefined : { code: "stack-outside", access, sp: hex(sp) };
+    },
+  }),
+  causeRule({
     codes: ["failed-authentication"],
     asks: "are the upper bits those of AUT* that failed?",
     judge(suspect) {
@@ -82,11 +94,14 @@ export const POINTER_RULES = [
   }),
   causeRule({
     codes: ["tagged"],
-    asks: "is it memory without bits 63:56, and TCR_EL1.TBI 0?",
+    asks: "is it memory without bits 63:56, and TCR_EL1.TBI 0, or TBID 1 for a fetch?",
     judge(suspect) {
-      const found = pointerOf(suspect), { far } = suspect.taken, tcr = suspect.vcpu.registers.getRegister("TCR_EL1");
-      if (!found || !isTag(found.upper) || untagged(far, tcr) !== signed(far)) return undefined;
-      return { code: "tagged", access: suspect.access, pointer: hex(found.pointer), tbi: far >> 55n & 1n ? "TBI1" : "TBI0" };
+      const { access, taken: { far } } = suspect, found = pointerOf(suspect), tcr = suspect.vcpu.registers.getRegister("TCR_EL1");
+      if (!found || !isTag(found.upper)) return undefined;
+      const tagged = { code: "tagged", access, pointer: hex(found.pointer) } as const, upper = far >> 55n & 1n;
+      if (untagged(far, tcr) === signed(far)) return { ...tagged, tbi: upper ? "TBI1" : "TBI0" };
+      const isFetch = access.kind === "instruction fetch" && (tcr & (upper ? TBID1 : TBID0)) !== 0n;
+      return isFetch ? { ...tagged, tbi: upper ? "TBID1" : "TBID0" } : undefined;
     },
   }),
   causeRule({

@@ -99,7 +99,10 @@ const ADDRESS_SIZE_RULES = [
   causeRule({
     codes: ["address-off"],
     asks: "is stage 1 off?",
-    judge: ({ vcpu, access }) => isStage1On(vcpu) ? undefined : { code: "address-off", access, bits: BITS_WITHOUT_STAGE_1 },
+    judge(suspect) {
+      const { view, vcpu, access, taken: { far } } = suspect, by = isFetch(suspect) ? branchedBy(view, vcpu, far) : null;
+      return isStage1On(vcpu) ? undefined : { code: "address-off", access, bits: BITS_WITHOUT_STAGE_1, by };
+    },
   }),
   causeRule({
     codes: ["address-size"],

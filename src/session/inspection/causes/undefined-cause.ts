@@ -2,6 +2,7 @@
 // the program came there. Arm ARM C4.1.
 
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
+import { type DataForm, dataFormOf, FORM_BYTES } from "../../../model/queries/facts/data-form.ts";
 import { decode } from "../../../cpu/isa/decode.ts";
 import { cpusWith } from "../../../cpu/isa/cpus/cpus.ts";
 import { optionOf } from "../../../cpu/isa/cpus/features.ts";
@@ -96,8 +97,34 @@ function nameless({ word }: Suspect): string | undefined {
   return word !== undefined && ((word & UDF_MASK) === 0 || (nameWord(word)?.name ?? "") === "") ? hex(word, 8) : undefined;
 }
 
+/** Words around which code of A64 has names, of those that tell a form. */
+const NAMELESS_LEAST = 2;
+
+/** What the data at an address is; undefined for code, and for data that is not known. */
+function formAt({ view, vcpu, taken: { elr } }: Suspect): DataForm | undefined {
+  const bytes = new DataView(new ArrayBuffer(FORM_BYTES));
+  let nameless = 0;
+  for (let at = 0; at < FORM_BYTES; at += 4) {
+    const word = readWord(view, vcpu, elr + BigInt(at)) ?? 0;
+    bytes.setUint32(at, word, true);
+    if (decode(word) === undefined && (nameWord(word)?.name ?? "") === "") nameless++;
+  }
+  const form = dataFormOf(new Uint8Array(bytes.buffer));
+  // Stores of SVE, too, have 0xe in their upper bits.
+  return form === "aarch32" && nameless < NAMELESS_LEAST ? undefined : form;
+}
+
 export const UNDEFINED_RULES = [
   overwritten(true),
+  causeRule({
+    codes: ["not-code"],
+    asks: "does a file of a known form begin there, or is it AArch32 code?",
+    judge(suspect) {
+      const { view, vcpu, taken: { elr }, word } = suspect, form = formAt(suspect);
+      if (form === undefined || word === undefined) return undefined;
+      return { code: "not-code", word: hex(word, 8), after: null, by: branchedBy(view, vcpu, elr), form };
+    },
+  }),
   causeRule({
     codes: ["semihosting"],
     asks: "is it HLT #0xF000?",
@@ -154,11 +181,12 @@ export const UNDEFINED_RULES = [
     judge(suspect) {
       const { view, vcpu, taken: { elr } } = suspect, word = nameless(suspect);
       if (word === undefined) return undefined;
-      const before = vcpu.registers.entered?.at === elr ? undefined : readWord(view, vcpu, elr - 4n);
+      const by = branchedBy(view, vcpu, elr), isKnown = by !== null && by.how !== "return";
+      const before = isKnown ? undefined : readWord(view, vcpu, elr - 4n);
       const isAfter = before !== undefined && (before & UDF_MASK) !== 0 && decode(before) !== undefined && !leaves(before);
       return isAfter
-        ? { code: "not-code", word, after: instructionText(before, elr - 4n), by: null }
-        : { code: "not-code", word, after: null, by: branchedBy(view, vcpu, elr) };
+        ? { code: "not-code", word, after: instructionText(before, elr - 4n), by: null, form: null }
+        : { code: "not-code", word, after: null, by, form: null };
     },
   }),
 ];

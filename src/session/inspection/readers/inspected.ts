@@ -176,6 +176,8 @@ export interface PlannedVm {
   readonly memory: number;
   /** It is made again when it has ended. */
   readonly restarts: boolean;
+  /** Labels of memory that the host shares with it. */
+  readonly shares: readonly number[];
   /** Bytes of the devicetree that a BIOS copies, and those that it has for the copy. */
   readonly bios?: { readonly tree: number; readonly room: number };
   /** SHA-256 of its image, and of another one that was built since. */

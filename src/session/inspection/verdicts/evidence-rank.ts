@@ -23,13 +23,15 @@ const SURVIVED: ReadonlySet<LinuxFinding["code"]> = new Set<LinuxFinding["code"]
 /** Evidence that is not of a failure, whatever its values: values, ends of waits, progress. */
 const NOT_FAILED: ReadonlySet<Evidence["code"]> = new Set<Evidence["code"]>([
   ...["esr", "far", "masked", "reads", "reads-register", "priority", "rivals", "source", "condition"] as const,
-  ...["answers", "raises", "step", "nobody", "only-itself", "vcpus-off", "no-kvm", "masked-input"] as const,
+  ...["answers", "raises", "step", "nobody", "only-itself", "no-kvm", "device-atomic", "masked-input"] as const,
   ...["console", "in-progress", "state", "state-since"] as const,
 ]);
 /** Evidence that nothing was set or used. */
 const UNUSED: ReadonlySet<Evidence["code"]> = new Set<Evidence["code"]>(["nothing-set", "no-driver", "asleep"]);
 
 function rankOf(one: Evidence): Rank {
+  // A vCPU that was on may have been the one that ends the wait.
+  if (one.code === "vcpus-off") return one.started ? FAILED : UNDER_WAY;
   if (one.code === "beside") return isHealthy(wordOf(one.fact)) ? UNDER_WAY : FAILED;
   if (one.code === "kernel") return isOver(one.finding) ? UNDER_WAY : FAILED;
   if (one.code !== "wakeup") return UNUSED.has(one.code) ? IDLE : NOT_FAILED.has(one.code) ? UNDER_WAY : FAILED;

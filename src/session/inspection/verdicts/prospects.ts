@@ -5,6 +5,7 @@ import { type AddressSpace, Intid, Irq, unchangingAnswer, type Vcpu } from "../.
 import { Block } from "../../../machine/hypervisor/interface.ts";
 import { type AskedCall, type EndlessLoop, type Outlook, Pstate } from "../../../cpu/core/interface.ts";
 import { ErrorCode } from "../../../machine/abi/errors.ts";
+import { Fid } from "../../../machine/abi/smccc.ts";
 import { writersOf } from "../readers/objects/read-memory.ts";
 import type { View } from "../readers/inspected.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
@@ -30,8 +31,8 @@ const UNCHANGED: Flip = () => 0n;
 /** Each bit of a mask alone. */
 const singleBits = (mask: bigint) => [...mask.toString(2)].reverse().flatMap((digit, index) => digit === "1" ? [1n << BigInt(index)] : []);
 
-/** X0 after an SMCCC call of a function that is not there. */
-const NOT_SUPPORTED = 0xffff_ffff_ffff_ffffn;
+/** In a function's id: the 64-bit convention. */
+const SMC64 = BigInt(Fid.Smc64);
 /** Registers that a hypercall gives back. */
 const X_RESULTS = 8;
 /** Errors that last until the caller asks for something else. */
@@ -41,11 +42,10 @@ const LASTING: ReadonlySet<number> = new Set<number>([
   ...[ErrorCode.CSPACE_CAP_NULL, ErrorCode.CSPACE_WRONG_OBJECT_TYPE, ErrorCode.CSPACE_INSUFFICIENT_RIGHTS],
 ]);
 
-/** A call that nobody serves: where it is made, and its function. */
-export interface UnservedCall {
-  readonly pc: bigint;
-  readonly instruction: AskedCall["instruction"];
-  readonly id: number;
+/** An SMCCC call whose answer cannot change: where it is made, its arguments, and X0 after it. */
+export interface AnsweredCall extends Pick<AskedCall, "pc" | "instruction" | "x"> {
+  /** Signed, of as many bits as the call's convention has. */
+  readonly answer: bigint;
 }
 
 /** Whether a vCPU executes instructions when its turn comes, or completes a load of a device. */
@@ -55,7 +55,8 @@ function isAwake(vcpu: Vcpu): boolean {
 
 export class Prospects {
   readonly #outlooks = new Map<Vcpu, Outlook>();
-  readonly #unserved = new Map<Vcpu, UnservedCall>();
+  /** By vCPU and place. */
+  readonly #answered = new Map<Vcpu, Map<bigint, AnsweredCall>>();
   readonly #sleeps = new Map<Vcpu, Sleep>();
   /** Address spaces in which a vCPU gets on. */
   readonly #working = new Set<AddressSpace | undefined>();
@@ -117,17 +118,18 @@ export class Prospects {
     return { found, changing };
   }
 
-  /** X0 to X7 after an SMCCC call whose answer cannot change; notes the one that nobody serves. */
+  /** X0 to X7 after an SMCCC call whose answer cannot change, which is noted. */
   #answer(vcpu: Vcpu, { pc, instruction, x }: AskedCall): readonly bigint[] | undefined {
-    const answer = unchangingAnswer(vcpu, x, instruction);
-    if (answer?.[0] === NOT_SUPPORTED) this.#unserved.set(vcpu, { pc, instruction, id: Number(x[0] & 0xffff_ffffn) });
+    const answer = unchangingAnswer(vcpu, x, instruction), calls = this.#answered.get(vcpu) ?? new Map<bigint, AnsweredCall>();
+    if (!answer) return undefined;
+    const bits = x[0] & SMC64 || answer[0] >> 32n ? 64 : 32;
+    this.#answered.set(vcpu, calls.set(pc, { pc, instruction, x, answer: BigInt.asIntN(bits, answer[0]) }));
     return answer;
   }
 
-  /** The call of a loop that nobody serves. */
-  unserved(vcpu: Vcpu, { first, last }: EndlessLoop): UnservedCall | undefined {
-    const call = this.#unserved.get(vcpu);
-    return call && call.pc >= first && call.pc <= last ? call : undefined;
+  /** The SMCCC calls of a loop. */
+  answered(vcpu: Vcpu, { first, last }: EndlessLoop): AnsweredCall[] {
+    return [...this.#answered.get(vcpu)?.values() ?? []].filter(({ pc }) => pc >= first && pc <= last);
   }
 
   /**

@@ -9,7 +9,7 @@ import { hex } from "../../../kit/support/text/number-text.ts";
 import type { Operation } from "../../../machine/hypervisor/inspect.ts";
 import { endedBy } from "../kernels/kernels.ts";
 import type { View } from "../readers/inspected.ts";
-import { callPlaces } from "./code-range.ts";
+import { callPlaces } from "../readers/guest/code-range.ts";
 import { isQuiet } from "./quiet.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { VmFacts } from "../readers/objects/read-vms.ts";

@@ -8,7 +8,7 @@ import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import { isBarrier } from "../../../model/queries/facts/irq-finding.ts";
 import { irqId, nameOf } from "../../../model/queries/ids.ts";
 import type { View } from "../readers/inspected.ts";
-import { rangeOf } from "./code-range.ts";
+import { rangeOf } from "../readers/guest/code-range.ts";
 import { slotsOf } from "./source-states.ts";
 import { evidenceRule, isSick, type Patient, type Verdict, verdictRule } from "./verdict.ts";
 import { hint } from "../../../kit/support/text/hint.ts";

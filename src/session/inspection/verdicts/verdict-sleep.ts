@@ -12,7 +12,7 @@ import { WAITS } from "../../../model/queries/facts/wait.ts";
 import { conId, irqId, nameOf } from "../../../model/queries/ids.ts";
 import type { View } from "../readers/inspected.ts";
 import { sourceNames } from "../readers/objects/virq-sources.ts";
-import { rangeOf } from "./code-range.ts";
+import { rangeOf } from "../readers/guest/code-range.ts";
 import { isAble, isGone, roomOf, type Sleep, type SleepingVms, type Waker } from "./sleep.ts";
 import { type OtherVms, type Patient, type Verdict, verdictRule } from "./verdict.ts";
 import { awaited, RING_OF_SLEEPS } from "./wait-rings.ts";

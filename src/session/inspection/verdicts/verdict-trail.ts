@@ -11,7 +11,7 @@ import { irqId, nameOf, vcpuId, vcpuName, vmOfName, whyId } from "../../../model
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { readInstruction } from "../readers/guest/read-symbols.ts";
-import { calledAt, rangeOf } from "./code-range.ts";
+import { calledAt, rangeOf } from "../readers/guest/code-range.ts";
 import { evidenceRule, isSick, type Patient, type Verdict } from "./verdict.ts";
 
 /** vCPUs that are off. */

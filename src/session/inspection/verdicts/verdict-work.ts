@@ -1,12 +1,20 @@
 // Verdicts on vCPUs that do not sleep: a handler that faults, a loop that nothing can end, a turn
 // that does not come, a VMM that does not answer.
 
-import { type EndlessLoop, ExceptionClass, exceptionClass, type KnownRegister, type SeenWord } from "../../../cpu/core/interface.ts";
+import {
+  type EndlessLoop,
+  ExceptionClass,
+  exceptionClass,
+  type KnownRegister,
+  Pstate,
+  type SeenWord,
+} from "../../../cpu/core/interface.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { Block } from "../../../machine/hypervisor/interface.ts";
 import { nameOf, paId, pcpuId, vmOfName } from "../../../model/queries/ids.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { View } from "../readers/inspected.ts";
+import { isInInterrupt } from "../readers/objects/read-irqs.ts";
 import { readOwner } from "../readers/objects/read-memory.ts";
 import { readInstruction, readWord } from "../readers/guest/read-symbols.ts";
 import { causeOf } from "../causes/exception-cause.ts";
@@ -15,9 +23,10 @@ import { isAbort, syndromeText } from "../trace/syndromes.ts";
 import { deviceAt } from "./steady-registers.ts";
 import { polledState } from "./source-states.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
+import { endedWriters, maskedPending, returnToItself, sameAnswers, strayExclusive } from "./loop-evidence.ts";
 import { isMasked, type Prospects } from "./prospects.ts";
 import { isQuiet } from "./quiet.ts";
-import { rangeOf } from "./code-range.ts";
+import { rangeOf } from "../readers/guest/code-range.ts";
 import { callsOf } from "./verdict-end.ts";
 import { isAsleep } from "./sleep.ts";
 import { RING_OF_LOOPS } from "./wait-rings.ts";
@@ -45,17 +54,31 @@ interface Taken {
   readonly esr: number;
   readonly elr: bigint;
   readonly far: bigint | undefined;
+  /** The level that raised it. */
+  readonly el: 0 | 1;
 }
 
 /** The first exception that leads where a vCPU is now. */
-function firstOf({ registers }: Vcpu, loop: EndlessLoop | undefined): Taken | undefined {
-  const { chain } = registers;
-  if (chain.length > 0) return withFar(Number(chain.esr & 0xffff_ffffn), chain);
-  return loop && loop.exceptions > 0 ? withFar(loop.esr, loop) : undefined;
+function firstOf(view: View, vcpu: Vcpu, loop: EndlessLoop | undefined): Taken | undefined {
+  const { chain } = vcpu.registers;
+  if (chain.length > 0) return { ...withFar(Number(chain.esr & 0xffff_ffffn), chain), el: 1 };
+  if (loop && loop.exceptions > 0) return { ...withFar(loop.esr, loop), el: 0 };
+  return loop && fromEl0(view, vcpu);
+}
+
+/**
+ * The exception from EL0 in whose handler a vCPU is. Its syndrome is of an earlier one if it has
+ * been interrupted at EL0 since: so nothing may be active, and the syndrome has to fit what is there.
+ */
+function fromEl0(view: View, vcpu: Vcpu): Taken | undefined {
+  const { registers } = vcpu, { entered } = registers, last = lastTaken(vcpu), ec = exceptionClass(last.esr);
+  const wasAtEl0 = entered?.by === "return" && (entered.spsr & Pstate.ElMask) === 0 && isAtEl1(vcpu);
+  if (!wasAtEl0 || last.el !== 0 || ec === ExceptionClass.Svc || isInInterrupt(vcpu) || !causeOf(view, vcpu, last)) return undefined;
+  return { ...withFar(last.esr, last), el: 0 };
 }
 
 /** FAR is of some exceptions alone. */
-function withFar(esr: number, { elr, far }: { readonly elr: bigint; readonly far: bigint }): Taken {
+function withFar(esr: number, { elr, far }: { readonly elr: bigint; readonly far: bigint }): Omit<Taken, "el"> {
   const hasFar = isAbort(esr) || exceptionClass(esr) === ExceptionClass.PcAlignment;
   return { esr, elr, far: hasFar ? far : undefined };
 }
@@ -64,11 +87,11 @@ function withFar(esr: number, { elr, far }: { readonly elr: bigint; readonly far
 function crashed(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"crashed" | "fault-loop"> | undefined {
   const { chain } = vcpu.registers, loop = prospects.loop(vcpu), isStuck = prospects.isStuck(vcpu);
   const repeats = chain.length > 0 && chain.same >= FAULTS;
-  const first = firstOf(vcpu, loop);
+  const first = firstOf(view, vcpu, loop);
   if (!first || !repeats && !isStuck) return undefined;
   const id = view.vcpu(vcpu), { pc } = vcpu.registers, { elr } = first;
   const at = rangeOf(view, vcpu, elr), exception = syndromeText(first.esr);
-  const cause = causeOf(view, vcpu, { ...first, far: first.far ?? 0n, el: chain.length > 0 ? 1 : 0 });
+  const cause = causeOf(view, vcpu, { ...first, far: first.far ?? 0n });
   const last = lastOf(vcpu, first),
     then = last ? { exception: syndromeText(last.esr), at: rangeOf(view, vcpu, last.elr) } : null;
   const causes = [cause, last && causeOf(view, vcpu, last)];
@@ -97,6 +120,8 @@ function lastOf(vcpu: Vcpu, { esr, elr }: Taken) {
   return vcpu.registers.chain.length < 2 || last.esr === esr && last.elr === elr ? undefined : last;
 }
 
+const isAtEl1 = ({ registers }: Vcpu): boolean => (registers.pstate & Pstate.ElMask) !== 0;
+
 function masked(vcpu: Vcpu): Evidence {
   return { code: "masked", masked: isMasked(vcpu) };
 }
@@ -105,22 +130,30 @@ function masked(vcpu: Vcpu): Evidence {
  * A loop that nothing can end: its state comes back, and nobody is left who could change what it
  * reads.
  */
-function spins(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"spins" | "exit-loop" | "wfi-returns"> | undefined {
-  const loop = prospects.loop(vcpu);
+function spins({ view, vm, others }: Patient, vcpu: Vcpu): Verdict<"spins" | "exit-loop" | "wfi-returns"> | undefined {
+  const { prospects } = others, loop = prospects.loop(vcpu);
   if (!loop || !prospects.isStuck(vcpu) || isParked(view, vcpu, prospects, loop)) return undefined;
   const id = view.vcpu(vcpu), range = loopRange(view, vcpu, loop), next = hint("disasm", `${nameOf(id)}:pc`);
   if (loop.sleeps) {
     const at = hex(waitAt(view, vcpu, loop) ?? vcpu.registers.pc);
     return { fact: { code: "wfi-returns", vcpu: id, at }, evidence: [masked(vcpu)], next: hint("irq ls", vmOfName(nameOf(id))) };
   }
-  const evidence = [...unservedBy(view, vcpu, prospects, loop), masked(vcpu), ...readsOf(view, vcpu, loop)];
+  const evidence = [
+    ...sameAnswers(view, vcpu, prospects, loop),
+    ...strayExclusive(view, vcpu, loop),
+    ...endedWriters(view, vcpu, loop, others),
+    masked(vcpu),
+    ...readsOf(view, vcpu, loop),
+  ];
   const vain = { operations: FAULT_KINDS, vcpus: true } as const;
   if (loop.calls > 0) return { fact: { code: "exit-loop", vcpu: id, range }, evidence, next, vain };
   const reads = loop.inputs.length + loop.registers.length, asked = reads === 0 ? levelAsked(view, vcpu, loop) : undefined;
-  const cause = polledBy(view, vcpu, loop);
+  const cause = polledBy(view, vcpu, loop) ?? returnToItself(view, vcpu, loop);
+  // A loop that waits for nothing is not one that a handler could end.
+  const pending = reads > 0 || !isAtEl1(vcpu) ? maskedPending(view, vcpu, vm.id) : [];
   return {
     fact: { code: "spins", vcpu: id, range, reads, asked: asked === undefined ? null : hex(asked) },
-    evidence: [...cause ? [] : sourcesOf(prospects, vcpu, loop), ...evidence],
+    evidence: [...cause ? [] : sourcesOf(prospects, vcpu, loop), ...pending, ...evidence],
     next,
     vain,
     ...cause && { cause },
@@ -183,14 +216,6 @@ function sourcesOf(prospects: Prospects, vcpu: Vcpu, loop: EndlessLoop): Evidenc
   return prospects.sleepOf(vcpu).wakers.flatMap(({ wait, state }): Evidence[] =>
     state && isIdle(state) ? [{ code: "wakeup", wait, state }] : []
   );
-}
-
-/** The call of a loop that nobody serves. */
-function unservedBy(view: View, vcpu: Vcpu, prospects: Prospects, loop: EndlessLoop): Evidence[] {
-  const call = prospects.unserved(vcpu, loop);
-  if (!call) return [];
-  const { pc, instruction, id } = call;
-  return [{ code: "unserved-call", instruction, function: hex(id), at: rangeOf(view, vcpu, pc) }];
 }
 
 /** Registers and memory that a loop reads. */
@@ -303,7 +328,7 @@ export const VCPU_RULES = [
   verdictRule({
     codes: ["spins", "exit-loop", "wfi-returns"],
     of: "vcpu",
-    judge: ({ view, others }, vcpu) => spins(view, vcpu, others.prospects),
+    judge: spins,
   }),
   verdictRule({ codes: ["starved"], of: "vcpu", judge: ({ view, others }, vcpu) => starves(view, vcpu, others.prospects) }),
 ];

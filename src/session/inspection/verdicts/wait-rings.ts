@@ -11,7 +11,7 @@ import { ipaId, isOf, nameOf } from "../../../model/queries/ids.ts";
 import { WAITS } from "../../../model/queries/facts/wait.ts";
 import type { View } from "../readers/inspected.ts";
 import { writersOf } from "../readers/objects/read-memory.ts";
-import { rangeOf } from "./code-range.ts";
+import { rangeOf } from "../readers/guest/code-range.ts";
 import type { Prospects } from "./prospects.ts";
 import { isAble, isAsleep, sendersOf, type Sleep, type SleepingVms, type Waker } from "./sleep.ts";
 import { slotsOf } from "./source-states.ts";

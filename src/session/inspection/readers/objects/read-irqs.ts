@@ -106,6 +106,9 @@ function interfaceBarriers(target: VgicCpu, priority: number, group: number): Ba
   ];
 }
 
+/** Whether a vCPU has acknowledged an interrupt that it has not ended. */
+export const isInInterrupt = ({ gic }: Vcpu): boolean => (gic.readRegister(Icc.RPR) ?? IDLE) < IDLE;
+
 /** The barrier of a pending interrupt that waits for its own end, or for that of another one. */
 export function unendedBarrier(cpu: VgicCpu, intid: number): Barrier | undefined {
   const bank = cpu.gic.bank(cpu, intid), flags = bank.flags[intid], running = cpu.readRegister(Icc.RPR) ?? IDLE;

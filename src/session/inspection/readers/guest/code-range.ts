@@ -1,12 +1,12 @@
 // Places of code as verdicts name them.
 
-import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
-import { lastPart } from "../../../model/queries/texts/format.ts";
-import type { CodeRange } from "../../../model/queries/facts/verdict.ts";
-import { hex } from "../../../kit/support/text/number-text.ts";
-import { framesOf } from "../readers/guest/read-stack.ts";
-import { readInstruction } from "../readers/guest/read-symbols.ts";
-import type { View } from "../readers/inspected.ts";
+import type { Vcpu } from "../../../../machine/hypervisor/inspect.ts";
+import { lastPart } from "../../../../model/queries/texts/format.ts";
+import type { CodeRange } from "../../../../model/queries/facts/verdict.ts";
+import { hex } from "../../../../kit/support/text/number-text.ts";
+import { framesOf } from "./read-stack.ts";
+import { readInstruction } from "./read-symbols.ts";
+import type { View } from "../inspected.ts";
 
 /** Code with the symbol and the source line of its first address, if a known image has them. */
 export function rangeOf(view: View, vcpu: Vcpu, first: bigint, last = first): CodeRange {

@@ -1,0 +1,100 @@
+// Why a loop of a vCPU does not end: a return to itself, a store-exclusive that cannot succeed,
+// calls that are answered the same each time, an interrupt that PSTATE masks, and VMs that shared
+// what it reads and have ended.
+
+import type { EndlessLoop } from "../../../cpu/core/interface.ts";
+import { functionName, Icc, Intid, type Vcpu } from "../../../machine/hypervisor/inspect.ts";
+import { hex } from "../../../kit/support/text/number-text.ts";
+import type { Evidence } from "../../../model/queries/facts/evidence.ts";
+import type { OfCode } from "../../../model/queries/facts/fact.ts";
+import { irqId, nameOf, paId, vmId } from "../../../model/queries/ids.ts";
+import { rangeOf } from "../readers/guest/code-range.ts";
+import { readInstruction, readWord } from "../readers/guest/read-symbols.ts";
+import type { View } from "../readers/inspected.ts";
+import { readOwner } from "../readers/objects/read-memory.ts";
+import { absentOf } from "./absent-peers.ts";
+import { type AnsweredCall, isMasked, type Prospects } from "./prospects.ts";
+import { isAsleep } from "./sleep.ts";
+import type { OtherVms } from "./verdict.ts";
+
+/** RET, by X30; BL, and BLR without its register. */
+const RET = 0xd65f_03c0, LINK = 30;
+const isCall = (word: number) => (word & 0xfc00_0000) >>> 0 === 0x9400_0000 || (word & 0xffff_fc1f) >>> 0 === 0xd63f_0000;
+
+/** A RET at the end of a loop that returns to its begin, as the call before that has set X30. */
+export function returnToItself(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): OfCode<Evidence, "returns-to-itself"> | undefined {
+  const before = readWord(view, vcpu, first - 4n);
+  if (readWord(view, vcpu, last) !== RET || vcpu.registers.getX(LINK) !== first || before === undefined || !isCall(before)) {
+    return undefined;
+  }
+  return { code: "returns-to-itself", vcpu: view.vcpu(vcpu), at: rangeOf(view, vcpu, last), call: rangeOf(view, vcpu, first - 4n) };
+}
+
+/** Load- and store-exclusives of one register or two (Arm ARM C4.1.94): bit 22 is the load. */
+const EXCLUSIVE_MASK = 0x3f80_0000, EXCLUSIVE = 0x0800_0000, IS_LOAD = 1 << 22, RN_SHIFT = 5, RN_MASK = 0x1f, SP = 31;
+
+/** A store-exclusive of a loop to another address than the load-exclusive has reserved. */
+export function strayExclusive(view: View, vcpu: Vcpu, { first, last, inputs }: EndlessLoop): OfCode<Evidence, "stray-exclusive">[] {
+  const found: { readonly at: bigint; readonly isLoad: boolean; readonly address: bigint }[] = [];
+  for (let at = first; at <= last; at += 4n) {
+    const word = readWord(view, vcpu, at) ?? 0, register = word >>> RN_SHIFT & RN_MASK;
+    if ((word & EXCLUSIVE_MASK) >>> 0 !== EXCLUSIVE || register === SP) continue;
+    found.push({ at, isLoad: (word & IS_LOAD) !== 0, address: vcpu.registers.getX(register) });
+  }
+  const load = found.find(({ isLoad, address }) => isLoad && inputs.some(({ va }) => va === address)),
+    store = found.find(({ isLoad }) => !isLoad);
+  if (!load || !store || load.address === store.address) return [];
+  return [{
+    code: "stray-exclusive",
+    at: rangeOf(view, vcpu, store.at),
+    instruction: readInstruction(view, vcpu, store.at) ?? "",
+    address: hex(store.address),
+    reserved: hex(load.address),
+  }];
+}
+
+/** Calls of a loop that are answered the same each time. */
+export function sameAnswers(view: View, vcpu: Vcpu, prospects: Prospects, loop: EndlessLoop): Evidence[] {
+  return prospects.answered(vcpu, loop).map((call): Evidence => {
+    const { pc, instruction, x, answer } = call, id = Number(x[0] & 0xffff_ffffn), at = rangeOf(view, vcpu, pc);
+    if (answer === -1n) return { code: "unserved-call", instruction, function: hex(id), at };
+    const other = askedAbout(view, vcpu, call);
+    return {
+      code: "same-answer",
+      instruction,
+      function: functionName(id) ?? hex(id),
+      argument: hex(x[1]),
+      at,
+      answer: String(answer),
+      other: other ? { vcpu: view.vcpu(other), asleep: isAsleep(other) } : null,
+    };
+  });
+}
+
+/** The vCPU that AFFINITY_INFO asks about, if it is on. */
+function askedAbout(view: View, vcpu: Vcpu, { x, answer }: AnsweredCall): Vcpu | undefined {
+  if (functionName(Number(x[0] & 0xffff_ffffn)) !== "AFFINITY_INFO" || answer !== 0n) return undefined;
+  const affinity = (mpidr: bigint) => mpidr & 0xff_00ff_ffffn;
+  return view.vcpus().find((one) =>
+    one.addressSpace === vcpu.addressSpace && affinity(one.registers.getRegister("MPIDR_EL1")) === affinity(x[1])
+  );
+}
+
+/** An interrupt that a vCPU in an endless loop does not take, as its PSTATE masks it. */
+export function maskedPending(view: View, vcpu: Vcpu, vm: string): OfCode<Evidence, "masked-pending">[] {
+  const intid = vcpu.gic.readRegister(Icc.HPPIR1) ?? Intid.Spurious;
+  if (!isMasked(vcpu) || !vcpu.gic.hasInterrupt || intid >= Intid.Spurious) return [];
+  return [{ code: "masked-pending", irq: irqId(nameOf(vm), intid, vcpu.index), vcpu: view.vcpu(vcpu) }];
+}
+
+/** VMs that have ended, and with which a VM shared memory that a loop reads. */
+export function endedWriters(view: View, vcpu: Vcpu, { inputs }: EndlessLoop, others: OtherVms): OfCode<Evidence, "ended-writer">[] {
+  const own = view.vmNameOf(vcpu.addressSpace), { plans } = view.system.vms;
+  if (!inputs.some(({ pa }) => readOwner(view, paId(pa)).some(({ parcel }) => parcel !== null))) return [];
+  const labels = new Set(plans.get(own)?.shares);
+  const peers = [...plans].flatMap(([name, { shares }]) => name !== own && shares.some((one) => labels.has(one)) ? [name] : []);
+  return absentOf(view, peers.map(vmId)).gone.flatMap((vm) => {
+    const fact = others.verdictOn(vm)?.fact, end = view.hypervisor.trace.reasons.endOf(nameOf(vm));
+    return fact && end ? [{ code: "ended-writer", vm, fact, ended_ns: String(end.time) }] : [];
+  });
+}

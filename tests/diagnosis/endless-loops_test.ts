@@ -1,0 +1,167 @@
+// Loops that nothing ends name the mistake that keeps them: a return to itself, an exclusive store
+// to another address, a call with the same answer each time, an interrupt that is masked, a VM or a
+// CPU that would have written and has ended. Each is healthy as its way out says.
+
+import assert from "node:assert/strict";
+import { once } from "../../src/kit/support/values/once.ts";
+import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
+import { demoSystem, rows, runUntil } from "../session/inspection/system.ts";
+import { Random } from "../support/random.ts";
+import { assembleGuest } from "./assembly-guest.ts";
+import { fits } from "./class-guests.ts";
+import { runHealthy } from "./healthy.ts";
+
+/** Virtual time (ns) by which each is in its loop, and for which healthy ones are asked. */
+const BEGUN = 30e6, HEALTHY_FOR = 60e6;
+
+const folder = await Deno.makeTempDir({ prefix: "el2-loops-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
+interface Loop {
+  readonly sick: string;
+  readonly healed: string;
+  readonly keys?: string;
+  /** The VM with which it shares memory. */
+  readonly other?: string;
+  /** Its first evidence. */
+  readonly first: Readonly<Record<string, unknown>>;
+  readonly wayOut: RegExp;
+}
+
+const either = (of: (part: string) => string, sick: string, healed: string) => ({ sick: of(sick), healed: of(healed) });
+const STACK = "mov64 x9, 0x80020000\nmov sp, x9\n", SLEEP = "9: wfi\nb 9b\n", OFF = "mov64 x0, 0x84000002\nhvc #0";
+const cpuOn = "mov64 x0, 0xc4000003\nmov x1, #1\nadr x2, second\nmov x3, #0\nhvc #0\n";
+const TWO = { keys: "vcpus = 2" };
+const VECTORS = "adr x0, vectors\nmsr vbar_el1, x0\nisb\n";
+const sgiOf = (gicr: string) =>
+  `mov x2, #0xf0\nmsr icc_pmr_el1, x2\nmov x2, #1\nmsr icc_igrpen1_el1, x2\nmov64 x1, ${gicr}\nmov w2, #2\nstr w2, [x1, #0x80]\nstr w2, [x1, #0x100]\n`;
+/** Asks another CPU for something by SGI 1, and waits until that one's handler has done it. */
+const asks = (flag: number, cpu: number, daif: string) =>
+  `${daif}\nmov64 x6, 0x100000${cpu}\nmsr icc_sgi1r_el1, x6\n1: ldr w0, [x20, #${flag}]\ncbz w0, 1b\n`;
+const DOES =
+  "mrs x13, icc_iar1_el1\nmrs x14, mpidr_el1\nand x14, x14, #1\nmov w15, #1\nadd x14, x20, x14, lsl #2\nstr w15, [x14]\nmsr icc_eoir1_el1, x13\neret";
+const TICKS = "timer_gic\ntimer_period\nmsr cntv_tval_el0, x2\nmov x3, #1\nmsr cntv_ctl_el0, x3\n";
+const BOARD = "mov64 x1, 0x40001000\n";
+
+const LOOPS: Readonly<Record<string, Loop>> = {
+  "returns to itself": {
+    ...either(
+      (body) => `${STACK}bl f\nsleep_healthily\nf: ${body}\nret\ng: ret`,
+      "bl g",
+      "stp x29, x30, [sp, #-16]!\nbl g\nldp x29, x30, [sp], #16",
+    ),
+    first: { code: "returns-to-itself", vcpu: /^vcpu:/ },
+    wayOut: /^save X30/,
+  },
+  "stores exclusively to another address": {
+    ...either(
+      (to) =>
+        `mov64 x1, 0x80180000\nmov64 x3, 0x80181000\n1: ldxr w0, [x1]\nadd w0, w0, #1\nstxr w2, w0, [${to}]\ncbnz w2, 1b\nsleep_healthily`,
+      "x3",
+      "x1",
+    ),
+    first: { code: "stray-exclusive", address: "0x80181000", reserved: "0x80180000" },
+    wayOut: /same address/,
+  },
+  "asks for more random bits than a call gives": {
+    ...either((bits) => `1: mov64 x0, 0x84000053\nmov x1, #${bits}\nhvc #0\ncbnz x0, 1b\nsleep_healthily`, "128", "96"),
+    first: { code: "same-answer", function: "TRNG_RND", argument: "0x80", answer: "-2" },
+    wayOut: /fix its arguments/,
+  },
+  "asks for a version until it is another one": {
+    ...either((again) => `1: mov64 x0, 0x84000000\nhvc #0\nlsr x0, x0, #16\ncmp x0, #2\n${again}\nsleep_healthily`, "b.ne 1b", "nop"),
+    first: { code: "same-answer", function: "PSCI_VERSION", other: null },
+    wayOut: /give up after some tries/,
+  },
+  "asks whether a CPU is off that sleeps": {
+    ...either(
+      (end) => `${cpuOn}1: mov64 x0, 0xc4000004\nmov x1, #1\nmov x2, #0\nhvc #0\ncmp x0, #1\nb.ne 1b\nsleep_healthily\nsecond: ${end}`,
+      SLEEP,
+      OFF,
+    ),
+    ...TWO,
+    first: { code: "same-answer", function: "AFFINITY_INFO", other: { vcpu: /\/1$/, asleep: true } },
+    wayOut: /call CPU_OFF/,
+  },
+  "waits for a CPU that waits for it, and both mask the interrupt": {
+    ...either(
+      (daif) =>
+        `mov64 x20, 0x80180000\n${VECTORS}${sgiOf("0x080b0000")}mov64 x1, 0x08000000\nmov w2, #0x12\nstr w2, [x1]\n${cpuOn}` +
+        `${asks(4, 2, daif)}msr daifset, #2\nsleep_healthily\n` +
+        `second: mov64 x20, 0x80180000\n${VECTORS}${sgiOf("0x080d0000")}${
+          asks(0, 1, daif)
+        }${SLEEP}.balign 2048\nvectors: .zero 0x280\n${DOES}\n.balign 2048`,
+      "msr daifset, #2",
+      "msr daifclr, #2",
+    ),
+    ...TWO,
+    first: { code: "masked-pending", irq: /\/1$/, vcpu: /\/0$/ },
+    wayOut: /clear PSTATE\.I/,
+  },
+  "runs a program at EL0 that its timer cannot interrupt": {
+    ...either(
+      (spsr) =>
+        `${VECTORS}${TICKS}mov x0, #${spsr}\nmsr spsr_el1, x0\nadr x0, user\nmsr elr_el1, x0\neret\nuser: b user\n.balign 2048\nvectors: .zero 0x480\n` +
+        "mrs x13, icc_iar1_el1\nmsr cntv_tval_el0, x2\nisb\nmsr icc_eoir1_el1, x13\neret\n.balign 2048",
+      "0x80",
+      "0",
+    ),
+    first: { code: "masked-pending", irq: /\/27$/ },
+    wayOut: /SPSR_EL1/,
+  },
+  "waits for a lock of a CPU that has turned itself off": {
+    ...either(
+      (unlock) =>
+        `mov64 x20, 0x80180000\n${cpuOn}2: ldr w0, [x20, #4]\ncbz w0, 2b\n1: ldr w0, [x20]\ncbnz w0, 1b\nsleep_healthily\n` +
+        `second: mov64 x20, 0x80180000\nmov w0, #1\nstr w0, [x20]\nstr w0, [x20, #4]\n${unlock}\n${OFF}`,
+      "nop",
+      "stlr wzr, [x20]",
+    ),
+    ...TWO,
+    first: { code: "vcpus-off", vcpus: [/\/1$/], started: true },
+    wayOut: /on another vCPU/,
+  },
+  "polls memory whose other user has ended": {
+    ...either((poll) => `${BOARD}${poll}\nsleep_healthily`, "1: ldr w0, [x1]\ncbz w0, 1b", "ldr w0, [x1]"),
+    other: "mov64 x0, 0x84000008\nhvc #0",
+    first: { code: "ended-writer", vm: "vm:other", fact: { code: "off" } },
+    wayOut: /^start vm:other again/,
+  },
+};
+const NAMES = Object.keys(LOOPS);
+
+/** A machine in which each guest is a VM: x0, x1 and so on. */
+async function machineOf(which: "sick" | "healed"): Promise<GuestSystem> {
+  const vm = (name: string, keys = "") => `[vm.${name}]\nimage = "${name}.bin"\nmemory = "4MiB"\n${keys}\n`;
+  const sections = await Promise.all(
+    Object.values(LOOPS).map(async ({ keys, other, ...guest }, index) => {
+      await assembleGuest(folder, `x${index}`, guest[which]);
+      if (other === undefined) return vm(`x${index}`, keys);
+      await assembleGuest(folder, "other", other);
+      const board = `[link]\nboard = { kind = "shm", label = 1, size = "64KiB", access = { x${index} = "rw", other = "rw" } }\n`;
+      return `${vm(`x${index}`, keys)}${vm("other")}${board}`;
+    }),
+  );
+  return await demoSystem(`el2 = 1\n[machine]\ncpus = 8\n${sections.join("")}`, undefined, folder);
+}
+
+const verdicts = once(async () => {
+  const system = await machineOf("sick"), random = new Random(73);
+  runUntil(system, BEGUN + random.below(BEGUN));
+  return new Map(rows(system, "diagnose", {}).map((row) => [row.id, row]));
+});
+
+for (const [name, { first, wayOut }] of Object.entries(LOOPS)) {
+  Deno.test(`a loop that nothing ends: it ${name}`, async () => {
+    const row = (await verdicts()).get(`vm:x${NAMES.indexOf(name)}`) ?? assert.fail("no verdict");
+    assert.ok(!row.healthy, row.text);
+    assert.ok(fits(row.because[0], first), `${row.text}\n${JSON.stringify(row.because)}`);
+    assert.match(row.way_out ?? "-", wayOut);
+  });
+}
+
+Deno.test("each of these guests is healthy as its way out says", async () => {
+  const system = await machineOf("healed");
+  runHealthy(system, HEALTHY_FOR);
+  assert.deepEqual(system.broken(), []);
+});
