@@ -4,10 +4,9 @@ import assert from "node:assert/strict";
 import { eventually } from "../../support/eventually.ts";
 import { el2Process, el2With, type Outcome } from "./program.ts";
 
-/** A runtime folder, and the sessions that were started in it. */
+/** A runtime folder, and the sessions in it, which end with it. */
 export class Place implements AsyncDisposable {
   readonly folder = Deno.makeTempDirSync({ prefix: "el2-test-" });
-  readonly #up: string[] = [];
 
   get #env(): Readonly<Record<string, string>> {
     return { XDG_RUNTIME_DIR: this.folder, EL2_SESSION: "" };
@@ -26,7 +25,6 @@ export class Place implements AsyncDisposable {
   async up(name: string, what = "demo", ...options: string[]): Promise<void> {
     const { code, stderr } = await this.el2("up", what, "--name", name, ...options);
     assert.equal(code, 0, stderr);
-    this.#up.push(name);
   }
 
   /** Waits until a VM has printed something. */
@@ -42,8 +40,10 @@ export class Place implements AsyncDisposable {
     return JSON.parse(stdout);
   }
 
+  /** Ends every session that has a socket here, whoever started it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const name of this.#up) await this.el2("down", name);
+    const { stdout } = await this.el2("ls", "--json", "--columns", "name");
+    for (const { name } of JSON.parse(stdout).data) await this.el2("down", name);
     await Deno.remove(this.folder, { recursive: true });
   }
 }
