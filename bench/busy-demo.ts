@@ -36,6 +36,9 @@ function configuration(computing: string | undefined): string {
   return `el2 = 1\n[machine]\ncpus = 2\nmemory = "128MiB"\n[host]\nmemory = "64MiB"\n${vms.join("\n")}\n[link]\n${links.join("\n")}\n`;
 }
 
+/** The busy machine, of guests beside the file. */
+export const BUSY = configuration(undefined);
+
 /** A terminal that takes everything at once and counts it, and to which a bench may type. */
 export class CountingTerminal implements TerminalPort {
   bytes = 0;

@@ -8,7 +8,6 @@ import { type Figure, printDocument } from "./documents.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cpuUsage } from "node:process";
 import { busyPlan, CountingTerminal, openSession, showOn } from "./busy-demo.ts";
-import { printedContest } from "./ab.ts";
 import { median, percentile } from "./statistics.ts";
 import { type FrameBytes, measureBytes } from "./tui-bytes.ts";
 import { type Held, measureFirstFrame, measureKeys, measureLink, measureStart } from "./tui-latency.ts";
@@ -86,33 +85,6 @@ function bytesOf(rounds: readonly FrameBytes[][], name: string, value: (one: Fra
 /** The values between which the middle half of all lies. */
 function quartiles(values: readonly number[]): readonly [number, number] {
   return [percentile(values, 0.25), percentile(values, 0.75)];
-}
-
-/** Figures of a round that are better when they are smaller. */
-const COMPARED = [
-  ...[
-    "cpu_headless",
-    "idle_cpu_scheduler",
-    "idle_cpu_events",
-    "bytes_per_frame_80x24",
-    "bytes_per_frame_120x36",
-    "bytes_per_frame_200x60",
-    "first_frame_seconds",
-    "key_to_frame_p50_ms",
-    "key_to_frame_p99_ms",
-  ],
-  ...["slow_link_longest_key_ms", "slow_link_longest_machine_ms", "start_to_answer_seconds"],
-];
-
-/** For `--ab`: one round of each tree, in a process of that tree. */
-export const tuiContest = printedContest("tui", figuresOf);
-
-function figuresOf(result: Record<string, unknown>): Map<string, number> {
-  const figures = new Map(COMPARED.filter((name) => name in result).map((name) => [name, Number(result[name])]));
-  figures.set("cpu_with_screens", Number(result.cpu_headless) + Number(result.cpu_points_over_headless));
-  // Of trees that ran one machine in turns, the luck of the turns is in the ratio.
-  if (result.machines_per_turn !== MACHINES_PER_TURN) return figures;
-  return figures.set("worker_seconds_per_instruction_ratio", 1 / Number(result.instructions_per_worker_second_ratio));
 }
 
 /** Prints the medians of interleaved rounds. */
