@@ -1,4 +1,4 @@
-// Linux's selftests for a guest: some of the programs of Debian's source package of its kernel,
+// Linux's selftests for guests: some of the programs of Debian's source packages of their kernels,
 // built here as static arm64 programs, and installed as the package's own makefiles do. They are
 // built into .state, when first asked for.
 
@@ -6,29 +6,55 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Deb } from "../src/app/catalog/deb.ts";
 import { exists } from "../src/kit/support/files/cache.ts";
-import { wholeFolder } from "./debian-state.ts";
+import { openPackages, wholeFolder } from "./debian-state.ts";
 import { nativeProgram } from "./native-tools.ts";
-import { command, openApt, sysroot } from "./suites.ts";
+import { command, sysroot } from "./suites.ts";
 
 const STATE = fileURLToPath(new URL("../.state/suites", import.meta.url));
-/** The version of the kernel of bookworm's Debian guest. */
-const PACKAGE = "linux-source-6.1";
 
-/**
- * Targets of kselftest, and variables of their makefiles that are empty here. `vm` is the one that
- * is called `mm` since Linux 6.3.
- */
-const TARGETS = {
-  futex: [],
-  // Programs that set the clock; one of them does not link statically.
-  timers: ["DESTRUCTIVE_TESTS"],
-  arm64: [],
-  // Programs that only run_vmtests.sh starts; one of them needs libcap.
-  vm: ["TEST_GEN_FILES"],
-} as const;
+/** A kernel whose selftests run. */
+interface Kernel {
+  /** The Debian guest that has it. */
+  readonly root: string;
+  readonly release: string;
+  /** Of its sources. */
+  readonly package: string;
+  /** Targets of kselftest, and variables of their makefiles that are empty here. */
+  readonly targets: Readonly<Record<string, readonly string[]>>;
+}
 
-type Selftest = keyof typeof TARGETS;
-export const SELFTESTS = Object.keys(TARGETS) as readonly Selftest[];
+/** Programs that set the clock; one of them does not link statically. */
+const TIMERS = ["DESTRUCTIVE_TESTS"];
+
+/** Kernels by their versions. `vm` is called `mm` since Linux 6.3. */
+const KERNELS: Readonly<Record<string, Kernel>> = {
+  "6.1": {
+    root: "debian-bookworm",
+    release: "bookworm",
+    package: "linux-source-6.1",
+    // Programs of vm that only run_vmtests.sh starts; one of them needs libcap.
+    targets: { futex: [], timers: TIMERS, arm64: [], vm: ["TEST_GEN_FILES"] },
+  },
+  // All programs of mm are started by run_vmtests.sh.
+  "6.12": {
+    root: "debian-trixie",
+    release: "trixie",
+    package: "linux-source-6.12",
+    targets: { futex: [], timers: TIMERS, arm64: [] },
+  },
+};
+
+/** Selftests of a kernel. */
+export interface Selftest {
+  readonly version: string;
+  /** The Debian guest that has the kernel. */
+  readonly root: string;
+  readonly target: string;
+}
+
+export const SELFTESTS: readonly Selftest[] = Object.entries(KERNELS).flatMap(([version, { root, targets }]) =>
+  Object.keys(targets).map((target) => ({ version, root, target }))
+);
 
 /** Programs that are not run, as the lists of installed programs name them. */
 const LEFT_OUT: readonly string[] = [
@@ -44,43 +70,45 @@ const LEFT_OUT: readonly string[] = [
 
 /**
  * The folder that `make install` has made of a target: `run_kselftest.sh` and the programs. All
- * targets are built when the first is asked for.
- * @throws Error if the package cannot be fetched, or a target does not build
+ * targets of a kernel are built when the first is asked for.
+ * @throws Error if a package cannot be fetched, or a target does not build
  */
-export async function selftests(target: Selftest): Promise<string> {
-  const folder = `${STATE}/selftests`;
+export async function selftests({ version, target }: Selftest): Promise<string> {
+  const folder = `${STATE}/selftests-${version}`, kernel = KERNELS[version];
   await wholeFolder(folder, async (unfinished) => {
-    const work = `${STATE}/selftests-work`;
+    const work = `${folder}-work`;
     if (await exists(work)) await Deno.remove(work, { recursive: true });
     await Deno.mkdir(work, { recursive: true });
-    const sources = await source(work);
-    for (const one of SELFTESTS) await build(sources, one, `${unfinished}/${one}`);
+    const sources = await source(kernel, work);
+    for (const one of Object.keys(kernel.targets)) await build(kernel, sources, one, `${unfinished}/${one}`);
     await Deno.remove(work, { recursive: true });
   });
   return `${folder}/${target}`;
 }
 
-/** Unpacks what the selftests need of the kernel's sources. */
-async function source(work: string): Promise<string> {
-  const [deb] = await (await openApt()).download([PACKAGE], `${work}/debs`);
-  await new Deb(deb).unpack(work);
+/** Unpacks what the selftests need of the kernel's sources, and the headers that it exports. */
+async function source({ release, package: name }: Kernel, work: string): Promise<string> {
+  const apt = await openPackages({ release, architecture: "arm64", folder: `${STATE}/apt-${release}` });
+  for (const deb of await apt.download([name, "linux-libc-dev"], `${work}/debs`)) await new Deb(deb).unpack(work);
   // The tests of memory management share headers with the kernel.
   const wanted = ["scripts", "tools", "include", "arch/arm64/include", "mm/gup_test.h", "lib/test_hmm_uapi.h"];
-  const archive = `${work}/usr/src/${PACKAGE}.tar.xz`, parts = wanted.map((part) => `${PACKAGE}/${part}`);
+  const archive = `${work}/usr/src/${name}.tar.xz`, parts = wanted.map((part) => `${name}/${part}`);
   await command("tar", ["xf", archive, "-I", await nativeProgram("xz"), "-C", work, ...parts]);
-  return `${work}/${PACKAGE}`;
+  return `${work}/${name}`;
 }
 
-async function build(sources: string, target: Selftest, folder: string): Promise<void> {
+async function build({ targets }: Kernel, sources: string, target: string, folder: string): Promise<void> {
   const compiler = await nativeProgram("aarch64-linux-gnu-gcc"), flags = [await sysroot(), "-static"].join(" ").trim();
   const programs = dirname(await nativeProgram("rsync")), path = `PATH=${programs}:${Deno.env.get("PATH") ?? ""}`;
+  const headers = `${dirname(sources)}/usr/include`;
   await command("env", [
     ...[path, await nativeProgram("make"), "-s", "-C", `${sources}/tools/testing/selftests`, "install"],
-    ...[`TARGETS=${target}`, `KSFT_INSTALL_PATH=${folder}`, ...TARGETS[target].map((name) => `${name}=`)],
+    ...[`TARGETS=${target}`, `KSFT_INSTALL_PATH=${folder}`, ...targets[target].map((name) => `${name}=`)],
+    `KHDR_INCLUDES=-isystem ${headers} -isystem ${headers}/aarch64-linux-gnu`,
     ...["ARCH=arm64", "MACHINE=arm64", `CC=${compiler} ${flags}`, `CROSS_COMPILE=${compiler.replace(/gcc$/, "")}`],
   ]);
   const list = `${folder}/kselftest-list.txt`, names = (await Deno.readTextFile(list)).split("\n");
   await Deno.writeTextFile(list, names.filter((name) => !LEFT_OUT.includes(name)).join("\n"));
 }
 
-if (import.meta.main) { for (const target of SELFTESTS) console.log(await selftests(target)); }
+if (import.meta.main) { for (const selftest of SELFTESTS) console.log(await selftests(selftest)); }

@@ -1,4 +1,4 @@
-// Linux's own selftests in Debian's kernel, a scenario for each target: JUnit has as many tests as
+// Linux's own selftests in Debian's kernels, a scenario for each target: JUnit has as many tests as
 // Perl's TAP::Parser finds in what the guest has printed.
 
 import assert from "node:assert/strict";
@@ -88,32 +88,36 @@ function junitCounts(xml: string): Counts {
   return { ok: number("tests") - failed - skipped - 1, failed, skipped };
 }
 
-for (const target of SELFTESTS) {
-  longTest(`kselftest's ${target} in Debian's kernel: JUnit has the tests that TAP::Parser counts`, () =>
-    inFolder(async (folder) => {
-      const text = `el2_test = 1
+for (const selftest of SELFTESTS) {
+  const { version, root, target } = selftest;
+  longTest(
+    `kselftest's ${target} in Debian's kernel ${version}: JUnit has the tests that TAP::Parser counts`,
+    () =>
+      inFolder(async (folder) => {
+        const text = `el2_test = 1
 [[step]]
-boot = { root = "debian", overlay = { "/opt/selftests" = "${await selftests(target)}" } }
+boot = { root = "${root}", overlay = { "/opt/selftests" = "${await selftests(selftest)}" } }
 [[step]]
 run = { kselftest = ["${target}"] }
 within = "3000s"
 `;
-      const planned = await planScenario(readScenario(`${folder}/a.test.toml`, text), undefined, TRUSTED.consent);
-      const run = new ScenarioRun(planned), { consoles } = run.system, drain = consoles.drain.bind(consoles);
-      const shown: Uint8Array<ArrayBuffer>[] = [];
-      consoles.drain = () => {
-        const taken = drain();
-        for (const { bytes } of taken) shown.push(new Uint8Array(bytes));
-        return taken;
-      };
-      const result = await run.run();
-      using file = junitFile(`${folder}/results.xml`);
-      assert.ok(file);
-      // As results come from the process of a scenario.
-      writeJunit(file, [JSON.parse(JSON.stringify(result))]);
-      const junit = junitCounts(await Deno.readTextFile(`${folder}/results.xml`)), output = await new Blob(shown).text();
-      assert.deepEqual(junit, await referenceCounts(output), output);
-      assert.ok(junit.ok > 0, output);
-      console.log(`${target}: ${JSON.stringify(junit)}`);
-    }));
+        const planned = await planScenario(readScenario(`${folder}/a.test.toml`, text), undefined, TRUSTED.consent);
+        const run = new ScenarioRun(planned), { consoles } = run.system, drain = consoles.drain.bind(consoles);
+        const shown: Uint8Array<ArrayBuffer>[] = [];
+        consoles.drain = () => {
+          const taken = drain();
+          for (const { bytes } of taken) shown.push(new Uint8Array(bytes));
+          return taken;
+        };
+        const result = await run.run();
+        using file = junitFile(`${folder}/results.xml`);
+        assert.ok(file);
+        // As results come from the process of a scenario.
+        writeJunit(file, [JSON.parse(JSON.stringify(result))]);
+        const junit = junitCounts(await Deno.readTextFile(`${folder}/results.xml`)), output = await new Blob(shown).text();
+        assert.deepEqual(junit, await referenceCounts(output), output);
+        assert.ok(junit.ok > 0, output);
+        console.log(`${version} ${target}: ${JSON.stringify(junit)}`);
+      }),
+  );
 }
