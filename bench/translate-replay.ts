@@ -7,7 +7,7 @@ import { coreFor } from "../src/cpu/core/core-module.ts";
 import type { Link } from "../src/cpu/core/interpreter/outlined.ts";
 import { instructionsOf } from "../src/cpu/core/translator/code/instruction.ts";
 import { type CodeSignature, partsFrom } from "../src/cpu/core/translator/emission/code-signature.ts";
-import { generateModule } from "../src/cpu/core/translator/emission/region-module.ts";
+import { bytesOfGap, generateModule } from "../src/cpu/core/translator/emission/region-module.ts";
 import { RegionPlan } from "../src/cpu/core/translator/regions/region-plan.ts";
 import { Translator } from "../src/cpu/core/translator/translator.ts";
 import { fillGap } from "../src/cpu/core/wasm/module.ts";
@@ -79,7 +79,7 @@ function make(signature: CodeSignature, pass: Pass): void {
   const analyzed = performance.now();
   const { bytes, gaps } = generateModule(core.library, core.importedMemory, parts), emitted = performance.now();
   // V8 would find a module with the same bytes as an earlier one.
-  for (let i = 0; i < gaps.length; i += 2) fillGap(bytes, gaps[i], FIRST_REGION_HANDLER + kept.length);
+  for (let i = 0; i < gaps.length; i += 2) fillGap(bytes, gaps[i], FIRST_REGION_HANDLER + kept.length, bytesOfGap(gaps[i + 1]));
   const filled = performance.now();
   const module = new WebAssembly.Module(bytes), compiled = performance.now();
   kept.push(new WebAssembly.Instance(module, imports));

@@ -17,7 +17,7 @@ const SEQUENCES: readonly (readonly [kind: string, sequence: RegExp])[] = [
   ["registers stored", /const0 get\d+ (i64|v128)\.store@register /g],
   ["registers loaded", /const0 (i64|v128)\.load@register (set|tee)\d+ /g],
   ["flags", /const0 ((?!const0 )\S+ ){1,8}?i(32|64)\.store@flags |const0 const0 i32\.store@flags /g],
-  ["budget", /get1 i32\.const i32\.(sub set1|lt_s if_unlikely) /g],
+  ["budget", /get1 i32\.const i32\.(sub set1|lt_s (if_unlikely|br)) /g],
   ["kept pages", /const0 i64\.load@kept (\S+ ){1,9}?if_likely get\d+ i32\.wrap_i64 const0 i32\.load@kept i32\.add (set|tee)\d+ /g],
   [
     "look-ups in the TLB",
@@ -170,10 +170,10 @@ class ModuleReader {
     switch (opcode) {
       case 0x02:
       case 0x03:
-        this.#byte();
+        this.#unsigned();
         return opcode === 2 ? "block" : "loop";
       case 0x04:
-        this.#byte();
+        this.#unsigned();
         return hint === undefined ? "if" : hint ? "if_likely" : "if_unlikely";
       case 0x05:
         return "else";

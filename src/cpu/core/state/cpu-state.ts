@@ -457,10 +457,10 @@ export const CPU = {
   SPLIT_GROUPS: field(4, 3 * SPLIT_GROUPS),
   /**
    * Addresses of the regions that calls went to, i64, or `NOT_CALLED`, and their places in the
-   * table, i32, or 0: see enter-function.ts.
+   * table, i32 in eight bytes: see enter-function.ts.
    */
   CALLED: field(16, KNOWN_CALLS / 2),
-  CALLED_SLOTS: field(16, KNOWN_CALLS / 4),
+  CALLED_SLOTS: field(8, KNOWN_CALLS),
   /** Second results of helper functions that return more than one value. */
   SCRATCH: field(16, 8),
   /**

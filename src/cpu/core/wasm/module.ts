@@ -10,6 +10,9 @@ export type ValueType = "i32" | "i64" | "f32" | "f64" | "v128";
 const VALUE_TYPES: Record<ValueType, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 const NO_RESULT = 0x40;
 
+/** Operands and results of a block: a type (`WasmModule.type`), or one result alone. */
+type BlockType = ValueType | number;
+
 /** The target of a branch: an open block, loop or if of one function. */
 export interface Label {
   readonly depth: number;
@@ -31,18 +34,23 @@ interface LateCall {
   readonly name: string;
 }
 
+/** Bytes of a constant that is put in later: any int32; one from -(2 ** 20) to 2 ** 20 - 1. */
+export const GAP_BYTES = 5, SHORT_GAP_BYTES = 3;
+
 /** A constant whose value is put into the code later. */
 interface Gap {
-  /** Position of its five bytes. */
+  /** Position of its bytes, and how many these are. */
   readonly at: number;
+  readonly bytes: number;
   /** The value that belongs there. */
   readonly tag: number;
 }
 
-/** Writes an int32 into a gap, as signed LEB128 of five bytes. */
-export function fillGap(bytes: Uint8Array, at: number, value: number): void {
-  for (let i = 0; i < 4; i++) bytes[at + i] = value >> 7 * i & 0x7f | 0x80;
-  bytes[at + 4] = value >> 28 & 0x7f;
+/** Writes a number into a gap, as signed LEB128 of so many bytes. */
+export function fillGap(code: Uint8Array, at: number, value: number, bytes: number): void {
+  const last = bytes - 1;
+  for (let i = 0; i < last; i++) code[at + i] = value >> 7 * i & 0x7f | 0x80;
+  code[at + last] = value >> 7 * last & 0x7f;
 }
 
 /** A memory that the module imports; sizes in pages of 64 KiB. */
@@ -149,17 +157,19 @@ export class FunctionBuilder {
   }
 
   /** An i32 that `fillGap` puts in. */
-  i32Later(tag: number): this {
+  i32Later(tag: number, bytes = GAP_BYTES): this {
     this.code.push(0x41);
-    this.gaps.push({ at: this.code.length, tag });
-    return this.bytes([0x80, 0x80, 0x80, 0x80, 0]);
+    this.gaps.push({ at: this.code.length, bytes, tag });
+    for (let i = 1; i < bytes; i++) this.code.push(0x80);
+    this.code.push(0);
+    return this;
   }
 
   /** Puts a value into the gaps with a tag, which are none afterwards. */
   fill(tag: number, value: number): this {
     const gaps = this.gaps.splice(0);
     for (const gap of gaps) {
-      if (gap.tag === tag) fillGap(this.code.buffer, gap.at, value);
+      if (gap.tag === tag) fillGap(this.code.buffer, gap.at, value, gap.bytes);
       else this.gaps.push(gap);
     }
     return this;
@@ -236,7 +246,7 @@ export class FunctionBuilder {
   }
 
   /** The condition, an i32, is on the stack. */
-  if(then: (label: Label) => void, otherwise?: (label: Label) => void, result?: ValueType): this {
+  if(then: (label: Label) => void, otherwise?: (label: Label) => void, result?: BlockType): this {
     const label = this.#open(0x04, result);
     then(label);
     if (otherwise) {
@@ -250,8 +260,8 @@ export class FunctionBuilder {
    * `if` whose condition V8 may take to hold (or not to hold) nearly always. Inside of an unlikely
    * part there are no hints: V8 takes all of it for unlikely.
    */
-  ifLikely(likely: boolean, then: (label: Label) => void, otherwise?: (label: Label) => void, result?: ValueType): this {
-    if (!this.#isAside) this.hints.push(2 * this.code.length + (likely ? 1 : 0));
+  ifLikely(likely: boolean, then: (label: Label) => void, otherwise?: (label: Label) => void, result?: BlockType): this {
+    this.#hint(likely);
     if (!likely) return this.if((label) => this.#aside(then, label), otherwise, result);
     return this.if(then, otherwise && ((label) => this.#aside(otherwise, label)), result);
   }
@@ -265,11 +275,21 @@ export class FunctionBuilder {
     this.valueBytes = valueBytes;
   }
 
+  #hint(likely: boolean): void {
+    if (!this.#isAside) this.hints.push(2 * this.code.length + (likely ? 1 : 0));
+  }
+
   /** A branch out of this fragment, to a label that `append` names. */
   brOuter(name: string, conditional = false): this {
     this.code.push(conditional ? 0x0d : 0x0c);
     this.#outerBranches.push({ at: this.code.length, name, depth: this.#depth });
     return this;
+  }
+
+  /** The same where the i32 on the stack is not zero, which it seldom is. */
+  brOuterUnlikely(name: string): this {
+    this.#hint(false);
+    return this.brOuter(name, true);
   }
 
   /** A call of a function that `append` names; `tail` ends the function in it. */
@@ -297,7 +317,7 @@ export class FunctionBuilder {
     for (let i = 0; i <= open.length; i++) {
       const to = i < open.length ? open[i].at : fragment.code.length, moved = code.length - from;
       for (; hint < hints.length && hints[hint] < 2 * to; hint++) this.hints.push(hints[hint] + 2 * moved);
-      for (; gap < gaps.length && gaps[gap].at < to; gap++) this.gaps.push({ at: gaps[gap].at + moved, tag: gaps[gap].tag });
+      for (; gap < gaps.length && gaps[gap].at < to; gap++) this.gaps.push({ ...gaps[gap], at: gaps[gap].at + moved });
       code.copy(fragment.code, from, to);
       from = to;
       if (i === open.length) break;
@@ -324,6 +344,12 @@ export class FunctionBuilder {
     return this.#unsigned(this.#depth - label.depth);
   }
 
+  /** `brIf` that V8 may take for a branch that is nearly never taken. */
+  brIfUnlikely(label: Label): this {
+    this.#hint(false);
+    return this.brIf(label);
+  }
+
   /** The index, an i32, is on the stack. */
   brTable(labels: readonly Label[], fallback: Label): this {
     this.bytes([0x0e]).bytes(unsignedLeb(labels.length));
@@ -335,8 +361,8 @@ export class FunctionBuilder {
    * Opens a block without closing it, for code whose blocks are closed one at a time (the cases of
    * a `br_table`). Each needs one `closeBlock`.
    */
-  openBlock(): Label {
-    return this.#open(0x02, undefined);
+  openBlock(result?: ValueType): Label {
+    return this.#open(0x02, result);
   }
 
   /** The same with a loop, and with an `if`, whose condition is on the stack. */
@@ -377,9 +403,10 @@ export class FunctionBuilder {
     return this.closeBlock();
   }
 
-  #open(opcode: number, result: ValueType | undefined): Label {
+  #open(opcode: number, result: BlockType | undefined): Label {
     this.code.push(opcode);
-    this.code.push(result ? VALUE_TYPES[result] : NO_RESULT);
+    if (typeof result === "number") this.#signed(result);
+    else this.code.push(result ? VALUE_TYPES[result] : NO_RESULT);
     return { depth: ++this.#depth };
   }
 }
@@ -423,7 +450,7 @@ export class WasmModule {
   /** Declares an imported function; its index is for `FunctionBuilder.call`. */
   importFunction(module: string, name: string, parameters: readonly ValueType[], results: readonly ValueType[]): number {
     if (this.#functions.length) throw new Error(`import ${name} must come before the module's own functions`);
-    this.#imports.push({ module, name, type: this.#type(parameters, results) });
+    this.#imports.push({ module, name, type: this.type(parameters, results) });
     return this.#imports.length - 1;
   }
 
@@ -481,14 +508,14 @@ export class WasmModule {
 
   /** Appends `return_call_indirect` through table 0: the function ends in the call. */
   returnCallIndirect(code: FunctionBuilder, parameters: readonly ValueType[], results: readonly ValueType[]): void {
-    code.bytes([0x13]).bytes(unsignedLeb(this.#type(parameters, results))).bytes([0]);
+    code.bytes([0x13]).bytes(unsignedLeb(this.type(parameters, results))).bytes([0]);
   }
 
   /**
    * Appends `call_indirect` through table 0; the table index is on the stack above the arguments.
    */
   callIndirect(code: FunctionBuilder, parameters: readonly ValueType[], results: readonly ValueType[]): void {
-    code.bytes([0x11]).bytes(unsignedLeb(this.#type(parameters, results))).bytes([0]);
+    code.bytes([0x11]).bytes(unsignedLeb(this.type(parameters, results))).bytes([0]);
   }
 
   /** The binary module. */
@@ -512,7 +539,7 @@ export class WasmModule {
       out.push(id);
       out.sized(body);
     };
-    const functionTypes = this.#functions.map((f) => this.#type(f.parameters, f.results));
+    const functionTypes = this.#functions.map((f) => this.type(f.parameters, f.results));
 
     section(1, this.#types.length, () => {
       for (const { parameters, results } of this.#types) {
@@ -567,13 +594,13 @@ export class WasmModule {
         const { code } = f;
         body.unsigned(locals[i].length + code.length + 1);
         body.append(locals[i]);
-        for (const { at, tag } of f.gaps) gaps.push({ at: body.length + at, tag });
+        for (const gap of f.gaps) gaps.push({ ...gap, at: body.length + gap.at });
         body.append(code);
         body.push(0x0b);
       });
     });
     const codeAt = out.length - body.length;
-    return { bytes: out.view.slice(), gaps: gaps.map(({ at, tag }) => ({ at: codeAt + at, tag })) };
+    return { bytes: out.view.slice(), gaps: gaps.map((gap) => ({ ...gap, at: codeAt + gap.at })) };
   }
 
   /**
@@ -600,7 +627,8 @@ export class WasmModule {
     out.sized(body);
   }
 
-  #type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
+  /** The number of a type. */
+  type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
     const types = this.#types;
     for (let i = 0; i < types.length; i++) if (sameType(types[i], parameters, results)) return i;
     types.push({ parameters, results });

@@ -85,6 +85,7 @@ function boundOf(blocks: readonly Block[], callees: ReadonlyMap<number, number>)
     counters: () => 0,
     callees: new Map([...callees.keys()].map((at) => [at, { name: regionName(0), decoded: 0, handler: 0 }])),
     callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
+    type: module.type(REGION_PARAMETERS, REGION_RESULTS),
     operations: { fusedMultiplyAdd: true, wideMultiplication: true },
   });
   return Math.min(frameBound(region), STACK_BYTES);

@@ -80,6 +80,7 @@ function emitted(instruction: RegionInstruction): { region: FunctionBuilder; hea
     counters: () => 0,
     callees: new Map(),
     callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
+    type: module.type(REGION_PARAMETERS, REGION_RESULTS),
     operations: { fusedMultiplyAdd: true, wideMultiplication: false },
   });
   emitHead(head, library, 0, instruction);

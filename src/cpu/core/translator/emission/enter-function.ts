@@ -15,27 +15,33 @@ import { FIRST_REGION_SLOT, REGION_PARAMETERS, REGION_RESULTS } from "../../inte
 import { CPU, FetchEntry, TlbSet } from "../../state/cpu-state.ts";
 import { FIRST_REGION_HANDLER } from "../../state/layout.ts";
 import type { FunctionBuilder, WasmModule } from "../../wasm/module.ts";
-import { ADDRESS, ENTER, FIND_CALLED, LEFT, STACK } from "./region-options.ts";
+import { ADDRESS, ENTER, ENTER_KNOWN, LEFT, STACK } from "./region-options.ts";
 
-/** Parameter of `FIND_CALLED` after the address: the number of the known call. */
-const CALL = 1;
+/** Parameter of `ENTER_KNOWN` after those of a region: the known call, counted in doublewords. */
+const CALL = 3;
 
 /** Adds these functions to a module, and returns those that regions call by their names. */
 export function defineEnter(module: WasmModule): Record<string, FunctionBuilder> {
   const find = module.function("", ["i64"], ["i32"]), enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
-  const findCalled = module.function(FIND_CALLED, ["i64", "i32"], ["i32"]);
+  const known = module.function(ENTER_KNOWN, [...REGION_PARAMETERS, "i32"], REGION_RESULTS);
   emitFind(find);
-  const slot = enter.local("i32");
-  enter.get(ADDRESS).call(find).tee(slot).if(() => {
-    enter.get(ADDRESS).get(LEFT).get(STACK).get(slot);
-    module.returnCallIndirect(enter, REGION_PARAMETERS, REGION_RESULTS);
+  emitEnter(module, enter, find, () => {});
+  emitEnter(module, known, find, (slot) => {
+    known.get(CALL).get(ADDRESS).memory("i64.store", CPU.CALLED);
+    known.get(CALL).get(slot).memory("i32.store", CPU.CALLED_SLOTS);
   });
-  enter.get(ADDRESS).get(LEFT);
-  const found = findCalled.local("i32");
-  findCalled.get(CALL).i32(3).op("i32.shl").get(ADDRESS).memory("i64.store", CPU.CALLED);
-  findCalled.get(CALL).i32(2).op("i32.shl").get(ADDRESS).call(find).tee(found).memory("i32.store", CPU.CALLED_SLOTS);
-  findCalled.get(found);
-  return { [ENTER]: enter, [FIND_CALLED]: findCalled };
+  return { [ENTER]: enter, [ENTER_KNOWN]: known };
+}
+
+/** Emits a function that ends in the region at its address, if there is one. */
+function emitEnter(module: WasmModule, f: FunctionBuilder, find: FunctionBuilder, remember: (slot: number) => void): void {
+  const slot = f.local("i32");
+  f.get(ADDRESS).call(find).tee(slot).if(() => {
+    remember(slot);
+    f.get(ADDRESS).get(LEFT).get(STACK).get(slot);
+    module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS);
+  });
+  f.get(ADDRESS).get(LEFT);
 }
 
 /** (address) -> the place in the table of the region at the address, or 0. */

@@ -1,7 +1,7 @@
 // The accesses of a region's instructions. One that misses the inline comparison with the TLB is
-// tried again by a function; if that fails too, the region is left. Each path contains the access
-// itself: a Wasm address that may come from either would have to be extended by an instruction
-// before each use.
+// tried again by a function; if that fails too, the region is left. In loops each path contains the
+// access itself: a Wasm address that may come from either is extended by an instruction before each
+// use. Elsewhere the access follows where they meet, which makes less code.
 
 import type { Node } from "../../../isa/notation/builder.ts";
 import { SP_ALIGNMENT } from "../../architecture/exceptions.ts";
@@ -36,6 +36,8 @@ export interface AccessSite {
   readonly member: LocatedMember | undefined;
   /** Address of what it, or its group, keeps of its page, if it does. */
   readonly kept: number | undefined;
+  /** It is in a loop of its region. */
+  readonly inLoop: boolean;
   /** Emits what has to follow a function that may fill entries of the TLB. */
   filled(): void;
 }
@@ -79,19 +81,20 @@ export class RegionAccesses {
     const place = { va: at.local("i64"), wasmAddress, bytes: count * size, write };
     this.evaluate(access.address);
     f.set(place.va);
-    const use = () => access.hit(wasmAddress, 0);
+    const { inLoop } = this.site, use = () => access.hit(wasmAddress, 0), useEach = inLoop ? use : () => {};
     const stack = this.#stackOffset;
     if (stack !== undefined && stack % size === 0) {
-      this.#serveFromStack(place, stack, use, () => {
+      this.#serveFromStack(place, stack, useEach, () => {
         this.#lookForStack(place, access.behavior);
-        use();
+        useEach();
       });
     } else if (kept) {
-      this.#serveFromPage(place, kept, use, () => {
+      this.#serveFromPage(place, kept, useEach, () => {
         this.#look(place, access, () => this.#keepPage(place, kept), () => {});
-        use();
+        useEach();
       });
-    } else this.#look(place, access, use, use);
+    } else this.#look(place, access, useEach, useEach);
+    if (!inLoop) use();
   }
 
   /** An access of a group, of which the first finds where all are. */

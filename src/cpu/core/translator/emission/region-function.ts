@@ -23,14 +23,14 @@ import { callee as functionOf } from "../../state/functions.ts";
 import type { Callees } from "../../wasm/library.ts";
 import { LocalPool } from "../../wasm/local-pool.ts";
 import { frameBound } from "../../wasm/frame-bound.ts";
-import { FunctionBuilder, type Label } from "../../wasm/module.ts";
+import { FunctionBuilder, type Label, SHORT_GAP_BYTES } from "../../wasm/module.ts";
 import { keepsStackAlignment } from "../regions/access-groups.ts";
 import { settleFlags } from "./known-flags.ts";
 import { type RegionContext, RegionEmitter, surroundings } from "./region-emitter.ts";
 import { StateLocals } from "./state-locals.ts";
 import { WaysOut } from "./ways-out.ts";
 import type { Block } from "../regions/region.ts";
-import { ADDRESS, type Callee, ENTER, FIND_CALLED, LEFT, type NeighborPage, type RegionOptions, STACK } from "./region-options.ts";
+import { ADDRESS, type Callee, ENTER, ENTER_KNOWN, LEFT, type NeighborPage, type RegionOptions, STACK } from "./region-options.ts";
 import { RegionPlan } from "../regions/region-plan.ts";
 import { add, generalBit, keepOnly, type RegisterSet, without } from "../code/register-use.ts";
 
@@ -54,6 +54,9 @@ function emitFast(f: FunctionBuilder, fast: number, library: Callees): void {
  * left: it is the last on the stack.
  */
 const LEAF_BYTES = 0x4000;
+
+/** The link register. */
+const LINK = 30;
 
 /** Tag of the bytes that a frame of the region has at most, for constants in the region alone. */
 const FRAME = -1;
@@ -106,15 +109,15 @@ class RegionFunction {
   readonly #groupAddresses: (number | undefined)[] = [];
   /** The result of a call. */
   readonly #answer = this.#body.local("i64");
-  /** The target of a call, in the table. */
-  readonly #slot = this.#body.local("i32");
+  /** An entry of the fetch TLB, where the region is entered. */
+  readonly #entry = this.#body.local("i32");
   /** Whether the core counts instructions. */
   readonly #counts: boolean;
 
   constructor(readonly library: Callees, blocks: readonly Block[], readonly options: RegionOptions) {
     this.#plan = new RegionPlan(blocks, checksBranches(library));
     this.#counts = countsInstructions(library);
-    this.#waysOut = new WaysOut(this.#body, this.#state, this.#base);
+    this.#waysOut = new WaysOut(this.#body, this.#state, this.#base, this.#answer);
     if (this.#plan.usesAtomics) this.#atomicsTlb = this.#body.local("i32");
     this.#context = {
       f: this.#body,
@@ -136,31 +139,36 @@ class RegionFunction {
     this.#tree(0, undefined);
     for (let next = this.#pending.pop(); next; next = this.#pending.pop()) next();
     const f = new FunctionBuilder(-1, "region", REGION_PARAMETERS, REGION_RESULTS, new Bytes(scratch.length + MARGIN));
-    this.#enter(f);
+    const refused = f.openBlock();
+    this.#enter(f, refused);
     this.#waysOut.emit(f);
+    f.op("return").closeBlock().get(ADDRESS).get(LEFT);
     f.locals.push(...this.#body.locals);
     // The largest ones run where no other region waits for them.
     return f.fill(FRAME, Math.min(frameBound(f), STACK_BYTES));
   }
 
-  /** Looks whether the region can run, and loads what it needs. */
-  #enter(f: FunctionBuilder): void {
+  /** Looks whether the region can run, and loads what it needs. @param refused where it cannot */
+  #enter(f: FunctionBuilder, refused: Label): void {
     const plan = this.#plan, head = plan.blocks[0].first;
     f.get(ADDRESS).i64(-4 * head).op("i64.add").set(this.#base);
     f.i32(0).memory("i32.load", CPU.TLB).set(this.#tlb);
-    const leave = () => void f.get(ADDRESS).get(LEFT).op("return"), leaveIf = () => f.ifLikely(false, leave);
+    const leaveIf = () => void f.brIfUnlikely(refused);
     f.get(LEFT).i32(plan.longest[0]).op("i32.lt_s");
     leaveIf();
     if (plan.calls || frameBound(this.#body) > LEAF_BYTES) {
-      f.get(STACK).i32Later(FRAME).op("i32.lt_s");
+      f.get(STACK).i32Later(FRAME, SHORT_GAP_BYTES).op("i32.lt_s");
       leaveIf();
     }
     if (plan.usesVectors) {
       f.i32(0).memory("i32.load", CPU.FP_TRAP);
       leaveIf();
     }
-    for (const neighbor of this.options.neighbors) this.#checkNeighbor(f, neighbor, leave);
-    this.#load(f, 0, leave);
+    for (const neighbor of this.options.neighbors) {
+      this.#isElsewhere(f, neighbor);
+      leaveIf();
+    }
+    this.#load(f, 0, leaveIf);
     this.#count("arrive", head, 0, f);
   }
 
@@ -201,40 +209,35 @@ class RegionFunction {
     return { last: first + end, word: instructions[end].word };
   }
 
-  /** Leaves where a page of the region does not follow in virtual memory. */
-  #checkNeighbor(f: FunctionBuilder, { offset, decoded }: NeighborPage, leave: () => void): void {
-    // The address of the page, which is the tag as well.
-    const page = () => f.get(this.#base).i64(-PAGE_SIZE).op("i64.and").i64(PAGE_SIZE * offset).op("i64.add");
-    const entry = () => {
-      page();
-      f.op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.FetchEntries - 1) * FetchEntry.Size).op("i32.and").get(this.#tlb).op(
-        "i32.add",
-      );
-    };
-    entry();
-    f.memory("i64.load", TlbSet.Fetch + FetchEntry.Tag);
-    page();
-    // The region may be all that has code there, and go there seldom: it would never begin.
-    f.op("i64.ne").ifLikely(false, () => {
-      page();
-      f.call(functionOf(this.library, "fetchableAt")).op("i32.eqz").if(leave);
-    });
-    entry();
-    f.memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded).i32Later(decoded).op("i32.ne");
-    f.ifLikely(false, leave);
+  /** Whether a page of the region does not follow in virtual memory. */
+  #isElsewhere(f: FunctionBuilder, { offset, decoded }: NeighborPage): void {
+    const page = this.#answer, entry = this.#entry;
+    // The address of the page is the tag as well.
+    f.get(this.#base).i64(-PAGE_SIZE).op("i64.and").i64(PAGE_SIZE * offset).op("i64.add").set(page);
+    f.get(page).op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.FetchEntries - 1) * FetchEntry.Size).op("i32.and");
+    f.get(this.#tlb).op("i32.add").set(entry).get(entry).memory("i64.load", TlbSet.Fetch + FetchEntry.Tag).get(page).op("i64.eq");
+    // The region may be all that has code there, and go there seldom: it would never be looked up.
+    f.ifLikely(
+      true,
+      () => void f.get(entry).memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded),
+      () => void f.get(page).call(functionOf(this.library, "fetchableAt")),
+      "i32",
+    );
+    f.i32Later(decoded).op("i32.ne");
   }
 
   /**
-   * Loads what a node and those after it need, of a state that comes from elsewhere. `leave`, where
+   * Loads what a node and those after it need, of a state that comes from elsewhere. `leaveIf`, if
    * SP is not aligned: without SP there is no access by it.
    */
-  #load(f: FunctionBuilder, node: number, leave: () => void): void {
+  #load(f: FunctionBuilder, node: number, leaveIf: () => void): void {
     const needed = this.#plan.data.needed[node];
     this.#state.load(f, needed);
     this.#loadAtomicsTlb(f);
     if (this.#plan.keepsStackAligned && needed.general & generalBit(Slot.SP)) {
       // The local is tested: a load of its own takes longer, as SP is stored shortly before.
-      f.get(this.#state.general(Slot.SP)).op("i32.wrap_i64").i32(SP_ALIGNMENT - 1).op("i32.and").ifLikely(false, leave);
+      f.get(this.#state.general(Slot.SP)).op("i32.wrap_i64").i32(SP_ALIGNMENT - 1).op("i32.and");
+      leaveIf();
     }
     if (this.#plan.usesFast) emitFast(f, this.#fast, this.library);
     this.#ownKeptPages(f);
@@ -288,7 +291,7 @@ class RegionFunction {
   /** The instructions of a block, but for a branch at its end. */
   #instructions(node: number, block: Block, before: KnownFlags | undefined): BlockEnd {
     const plan = this.#plan, dirty = { ...plan.data.dirty[node] }, { first, instructions } = block;
-    const groups = plan.groups[node], keeps = plan.keepPages.get(node);
+    const groups = plan.groups[node], keeps = plan.keepPages.get(node), unstored = plan.unstored(node);
     const filled = () => this.#loadAtomicsTlb(this.#body);
     let flags = before, emitter: RegionEmitter | undefined, stackAligned = plan.keepsStackAligned;
     /** A bit for the `SplitGroup` of each group that keeps its page. */
@@ -297,6 +300,10 @@ class RegionFunction {
       if (i && beginsPage(first + i)) {
         this.#count("turnBack", first + i - 1, 1);
         this.#count("arrive", first + i);
+      }
+      if (instruction.mayLeave && unstored) {
+        this.#state.store(this.#body, without(dirty, unstored[i]));
+        keepOnly(dirty, unstored[i]);
       }
       const leave = (known: KnownFlags | undefined) => {
         this.#count("turnBack", first + i);
@@ -310,7 +317,7 @@ class RegionFunction {
         wasmAddress: this.#groupAddresses[member.group.split] ??= this.#body.local("i32"),
         walks: (walking >> member.group.split & 1) === 1,
       };
-      const site = { leave, member: located, kept, stackAligned, filled };
+      const site = { leave, member: located, kept, inLoop: plan.inLoop[node], stackAligned, filled };
       emitter = new RegionEmitter(instruction, this.#surroundings, this.#context, flags, first + i, site);
       emitter.emitBody();
       stackAligned = plan.keepsStackAligned || (stackAligned || instruction.basedOnStack) && keepsStackAlignment(instruction);
@@ -403,49 +410,51 @@ class RegionFunction {
 
   /** Calls the address in `#answer`, and continues after that. */
   #call(node: number, next: number, callee: Callee | undefined): void {
-    const f = this.#body;
-    const call = (target: () => void) => {
-      f.get(this.#answer).get(LEFT).get(STACK).i32Later(FRAME).op("i32.sub");
-      target();
-      f.set(LEFT).set(this.#answer);
-    };
-    if (callee) {
-      f.i32Later(callee.decoded).memory("i32.load16_u").i32Later(callee.handler).op("i32.eq");
-      f.ifLikely(true, () => call(() => void f.callLate(callee.name)), () => call(() => void f.callLate(ENTER)));
-    } else {
-      this.#findCalled(next - 1 & KNOWN_CALLS - 1);
-      f.get(this.#slot).ifLikely(true, () => call(() => this.options.callIndirect(f.get(this.#slot))));
-    }
-    f.get(this.#answer);
-    this.#address(next);
+    const f = this.#body, to = this.#plan.target(node, next);
+    f.get(this.#answer).get(LEFT).get(STACK).i32Later(FRAME, SHORT_GAP_BYTES).op("i32.sub");
+    if (callee) this.#callOfModule(callee);
+    else this.#callKnown(next - 1 & KNOWN_CALLS - 1);
+    f.set(LEFT).set(this.#answer);
     // Counted only if control does not come back: a departure and an arrival cancel out.
-    const leave = () => {
-      this.#depart(node);
-      f.get(this.#answer).get(LEFT).op("return");
+    const leaveIf = () => {
+      if (!this.#counts) return this.#waysOut.returnIf();
+      f.ifLikely(false, () => {
+        this.#depart(node);
+        f.get(this.#answer).get(LEFT).op("return");
+      });
     };
-    f.op("i64.ne").ifLikely(false, leave);
-    const to = this.#plan.target(node, next);
+    // The instruction has put the return address there.
+    f.get(this.#answer).get(this.#state.general(LINK)).op("i64.ne");
+    leaveIf();
     if (to === undefined) {
       this.#depart(node);
       return this.#chain();
     }
     f.get(LEFT).i32(this.#plan.longest[to]).op("i32.lt_s");
-    f.ifLikely(false, leave);
-    this.#load(f, to, leave);
+    leaveIf();
+    this.#load(f, to, leaveIf);
     this.#pass(node, to);
     this.#go(node, to, undefined);
   }
 
+  /** Calls another region of the module with the arguments on the stack, if that is in use. */
+  #callOfModule({ decoded, handler, name }: Callee): void {
+    const f = this.#body;
+    f.i32Later(decoded).memory("i32.load16_u").i32Later(handler, SHORT_GAP_BYTES).op("i32.eq");
+    f.ifLikely(true, () => void f.callLate(name), () => void f.callLate(ENTER), this.options.type);
+  }
+
   /**
-   * Puts the place in the table of the region at the address in `#answer` into `#slot`, or 0, for
-   * one of the known calls (enter-function.ts).
+   * Calls the region at the address in `#answer` with the arguments on the stack, as one of the
+   * known calls.
    */
-  #findCalled(call: number): void {
-    const f = this.#body, slot = this.#slot;
+  #callKnown(call: number): void {
+    const f = this.#body;
     f.i32(0).memory("i64.load", CPU.CALLED + 8 * call).get(this.#answer).op("i64.eq").ifLikely(
       true,
-      () => void f.i32(0).memory("i32.load", CPU.CALLED_SLOTS + 4 * call).set(slot),
-      () => void f.get(this.#answer).i32(call).callLate(FIND_CALLED).set(slot),
+      () => this.options.callIndirect(f.i32(0).memory("i32.load", CPU.CALLED_SLOTS + 8 * call)),
+      () => void f.i32(8 * call).callLate(ENTER_KNOWN),
+      this.options.type,
     );
   }
 
@@ -454,10 +463,10 @@ class RegionFunction {
    * since.
    */
   #ownKeptPages(f: FunctionBuilder): void {
-    const { keptPages } = this.#plan;
+    const { keptPages } = this.#plan, { handler } = this.options;
     if (!keptPages) return;
-    f.i32(0).memory("i32.load", CPU.KEPT_BY).i32Later(this.options.handler).op("i32.ne").ifLikely(false, () => {
-      f.i32(0).i32Later(this.options.handler).memory("i32.store", CPU.KEPT_BY);
+    f.i32(0).memory("i32.load", CPU.KEPT_BY).i32Later(handler, SHORT_GAP_BYTES).op("i32.ne").ifLikely(false, () => {
+      f.i32(0).i32Later(handler, SHORT_GAP_BYTES).memory("i32.store", CPU.KEPT_BY);
       for (let i = 0; i < keptPages; i++) f.i32(0).i64(0).memory("i64.store", CPU.KEPT_PAGES + KeptPage.Size * i + KeptPage.Limit);
     });
   }

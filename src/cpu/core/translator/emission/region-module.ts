@@ -7,7 +7,7 @@ import { REGION_PARAMETERS, REGION_RESULTS, TABLE_SIZE } from "../../interpreter
 import { ImportedFunctions, linkedModule } from "../../interpreter/outlined.ts";
 import { FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../../state/layout.ts";
 import type { Callees } from "../../wasm/library.ts";
-import { fillGap, FunctionBuilder, type ImportedMemory } from "../../wasm/module.ts";
+import { fillGap, FunctionBuilder, GAP_BYTES, type ImportedMemory, SHORT_GAP_BYTES } from "../../wasm/module.ts";
 import { hasWideMultiplication } from "../../wasm/wide-multiplication.ts";
 import { Bytes } from "../../../../kit/support/values/bytes.ts";
 import { type CodeView, decodedPageAddress } from "../code/code-view.ts";
@@ -43,6 +43,9 @@ export function partsOf(drafts: readonly Draft[]): RegionPart[] {
 /** Kinds of constants that are put in later: of a part, and for pages by their place. */
 const Kind = { Handler: 0, Head: 1, Page: 2, Counters: 3 } as const;
 
+/** Bytes of a gap: numbers of handlers are short. */
+export const bytesOfGap = (tag: number): number => (tag & 3) === Kind.Handler ? SHORT_GAP_BYTES : GAP_BYTES;
+
 /** Pages of a region are at most this many before its head's. */
 const BEFORE = 1;
 
@@ -59,7 +62,7 @@ export function fillIn({ bytes, gaps }: RegionModule, drafts: readonly Pick<Draf
       value = decodedPageAddress(code.pageIndex(((tag >> 8) - BEFORE) * INSTRUCTIONS_PER_PAGE));
       if ((tag & 3) === Kind.Counters) value >>= COUNTER_SHIFT;
     }
-    fillGap(bytes, gaps[i], value);
+    fillGap(bytes, gaps[i], value, bytesOfGap(tag));
   }
 }
 
@@ -100,6 +103,7 @@ export function generateModule(known: Callees, memory: ImportedMemory, parts: re
       counters: (offset) => tagOf(Kind.Counters, i, offset),
       callees: new Map(Array.from(callees, ([at, part]) => [at, callee(part)])),
       callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
+      type: module.type(REGION_PARAMETERS, REGION_RESULTS),
       operations,
     });
     return { region, head };

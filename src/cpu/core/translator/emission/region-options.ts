@@ -4,10 +4,10 @@ import type { FunctionBuilder } from "../../wasm/module.ts";
 import type { Operations } from "../code/inline-calls.ts";
 
 /**
- * Names of the functions that a region calls to continue at an address, and to find the target of
- * a call (enter-function.ts).
+ * Names of the functions that a region calls to continue at an address, also as one of the known
+ * calls, which are remembered (enter-function.ts).
  */
-export const ENTER = "enter", FIND_CALLED = "find";
+export const ENTER = "enter", ENTER_KNOWN = "known";
 
 /** The parameters of a region as locals (region-function.ts). */
 export const ADDRESS = 0, LEFT = 1, STACK = 2;
@@ -29,7 +29,7 @@ export interface Callee {
   readonly name: string;
   /**
    * Tags of the address of its head's decoded instruction, and of the handler that this has as long
-   * as the region is in use.
+   * as the region is in use, a short gap.
    */
   readonly decoded: number;
   readonly handler: number;
@@ -40,7 +40,7 @@ export interface Callee {
  * put in later, so that the code serves for all of them.
  */
 export interface RegionOptions {
-  /** Tag of the number of its handler. */
+  /** Tag of the number of its handler, a short gap. */
   readonly handler: number;
   readonly neighbors: readonly NeighborPage[];
   /**
@@ -52,5 +52,7 @@ export interface RegionOptions {
   readonly callees: ReadonlyMap<number, Callee>;
   /** Appends a call of a region at a place in the table. */
   readonly callIndirect: (f: FunctionBuilder) => void;
+  /** The type of regions in the module. */
+  readonly type: number;
   readonly operations: Operations;
 }

@@ -44,8 +44,8 @@ function sizeOf({ general, vector }: Readonly<RegisterSet>): number {
 const includes = (set: Readonly<RegisterSet>, part: Readonly<RegisterSet>): boolean =>
   (part.general & ~set.general) === 0 && (part.vector & ~set.vector) === 0;
 
-/** Name of the label of the code that ends ways out. */
-const END = "end";
+/** Names of the labels of the code that ends ways out, and of what returns from calls that do. */
+const END = "end", BACK = "back";
 
 /**
  * Fields of the number that a way out ends with: `FlagsKind`; the instruction where execution
@@ -58,16 +58,20 @@ const KINDS = 1 << Field.Index, INDICES = 1 << Field.Spent - Field.Index;
 /** The ways out that code shares. */
 export class WaysOut {
   readonly #ways: WayOut[] = [];
-  /** Locals: the number, or how far the instruction is where another region is entered. */
+  /** Local: the number. */
   readonly #number: number;
   /** Operands of the comparison. */
   readonly #a: number;
   readonly #b: number;
   #ends = false;
   #endsInFlags = false;
+  #returns = false;
 
-  /** @param base local: the virtual address of instruction 0 */
-  constructor(readonly f: FunctionBuilder, readonly state: StateLocals, readonly base: number) {
+  /**
+   * @param base local: the virtual address of instruction 0
+   * @param answer local: the result of a call
+   */
+  constructor(readonly f: FunctionBuilder, readonly state: StateLocals, readonly base: number, readonly answer: number) {
     this.#number = f.local("i32");
     this.#a = f.local("i64");
     this.#b = f.local("i64");
@@ -79,7 +83,7 @@ export class WaysOut {
     if (fromFirst < 0 || fromFirst >= INDICES) throw new Error(`a region is left at its instruction ${index}`);
     const kind = this.#keep(flags), label = this.#labelFor(dirty, false);
     if (label === undefined) this.state.store(f, dirty);
-    f.i32(kind << Field.Kind | fromFirst << Field.Index | spent << Field.Spent).set(this.#number).brOuter(label ?? END);
+    f.i32(kind << Field.Kind | fromFirst << Field.Index | spent << Field.Spent).brOuter(label ?? END);
     this.#ends = true;
   }
 
@@ -88,10 +92,16 @@ export class WaysOut {
     const { f } = this;
     settleFlags(f, flags);
     const label = this.#labelFor(dirty, true);
-    if (label !== undefined) return void f.i32(4 * index).set(this.#number).brOuter(label);
+    if (label !== undefined) return void f.i32(4 * index).brOuter(label);
     this.state.store(f, dirty);
     f.get(this.base).i64(4 * index).op("i64.add");
     this.enter(f);
+  }
+
+  /** Appends a return of what a call has returned, if the i32 on the stack is not zero. */
+  returnIf(): void {
+    this.#returns = true;
+    this.f.brOuterUnlikely(BACK);
   }
 
   /** Ends in the region at the address on the stack. */
@@ -130,20 +140,25 @@ export class WaysOut {
     return name;
   }
 
-  /** Appends the body and after it the ways out. The block of what is stored last is outermost. */
+  /**
+   * Appends the body and after it the ways out. The block of what is stored last is outermost. Its
+   * result is the number, or how far the instruction is where another region is entered.
+   */
   emit(f: FunctionBuilder): void {
     const ways = this.#ways.toSorted((a, b) => Number(b.chains) - Number(a.chains) || sizeOf(a.dirty) - sizeOf(b.dirty));
     const stored = noRegisters();
     for (const { dirty } of ways) add(stored, dirty);
-    const shares = sizeOf(stored) <= MOST_SHARED, labels: Record<string, Label> = { [END]: f.openBlock() };
-    for (const { name } of ways) labels[name] = f.openBlock();
+    const shares = sizeOf(stored) <= MOST_SHARED, labels: Record<string, Label> = { [END]: f.openBlock("i32") };
+    for (const { name } of ways) labels[name] = f.openBlock("i32");
+    if (this.#returns) labels[BACK] = f.openBlock();
     f.append(this.f, labels).op("unreachable");
+    if (this.#returns) f.closeBlock().get(this.answer).get(LEFT).op("return");
     for (let i = ways.length - 1; i >= 0; i--) {
       f.closeBlock();
       const rest = shares ? restOf(ways, i) : -1, { dirty, chains } = ways[i];
       this.state.store(f, rest >= 0 ? without(dirty, ways[rest].dirty) : dirty);
       if (chains) {
-        f.get(this.base).get(this.#number).op("i64.extend_i32_s").op("i64.add");
+        f.op("i64.extend_i32_s").get(this.base).op("i64.add");
         this.enter(f);
       } else if (rest !== i - 1) f.br(labels[rest >= 0 ? ways[rest].name : END]);
     }
@@ -152,8 +167,9 @@ export class WaysOut {
     else f.op("unreachable");
   }
 
-  /** The end that the number says. */
+  /** The end that the number on the stack says. */
   #end(f: FunctionBuilder): void {
+    f.set(this.#number);
     if (this.#endsInFlags) {
       f.get(this.#number).i32(KINDS - 1).op("i32.and").if(() => {
         f.i32(0).get(this.#number).i32(KINDS - 1).op("i32.and").memory("i32.store", CPU.FLAGS_KIND);

@@ -7,7 +7,7 @@ import { type DataFlow, dataFlow } from "./data-flow.ts";
 import type { RegionInstruction } from "../code/instruction.ts";
 import { accessesThatKeepPages } from "./kept-pages.ts";
 import { type Block, type Ending, successorsOf } from "./region.ts";
-import { add, noRegisters, without } from "../code/register-use.ts";
+import { add, noRegisters, type RegisterSet, without } from "../code/register-use.ts";
 
 /** A region's blocks are nodes, by their order. */
 export class RegionPlan {
@@ -15,6 +15,8 @@ export class RegionPlan {
   readonly blocks: readonly Block[];
   readonly flow: ControlFlow;
   readonly data: DataFlow;
+  /** Whether a node is in a loop of the region. */
+  readonly inLoop: readonly boolean[];
   /**
    * Blocks that store their registers at their ends, but those that are stored later anyway. Blocks
    * outside of loops do: it costs little there, and all ways out after them have less to store.
@@ -66,9 +68,9 @@ export class RegionPlan {
     this.groups = blocks.map(({ instructions }) => accessGroups(instructions));
     this.keepPages = accessesThatKeepPages(blocks, flow, this.groups);
     this.keptPages = this.keepPages.values().reduce((sum, { size }) => sum + size, 0);
-    const inLoops = new Set<number>();
-    for (const loop of flow.loops) for (const node of loop) inLoops.add(node);
-    this.stores = blocks.map(({ instructions }, node) => instructions.length > 0 && !inLoops.has(node));
+    const inLoop: boolean[] = this.inLoop = blocks.map(() => false);
+    for (const loop of flow.loops) for (const node of loop) inLoop[node] = true;
+    this.stores = blocks.map(({ instructions }, node) => instructions.length > 0 && !inLoop[node]);
     this.data = dataFlow(this.#flowBlocks(), order);
     const has = (property: (instruction: RegionInstruction) => boolean) => blocks.some(({ instructions }) => instructions.some(property));
     this.calls = blocks.some(({ ending }) => ending.kind === "call");
@@ -99,6 +101,22 @@ export class RegionPlan {
   /** The longest of the ways from some nodes. */
   longestOf(nodes: readonly number[]): number {
     return Math.max(...nodes.map((node) => this.longest[node]));
+  }
+
+  /**
+   * By instruction of a node: registers that need not be stored before it. The others have the
+   * values there that are stored at the end of the node in any case: to store them before an
+   * instruction that may leave the region costs nothing. Undefined if the node stores nothing.
+   */
+  unstored(node: number): readonly Readonly<RegisterSet>[] | undefined {
+    const { instructions, ending: { kind } } = this.blocks[node];
+    if (!this.stores[node] && kind !== "call" && kind !== "return") return undefined;
+    const sets: RegisterSet[] = [], later = { ...this.data.late[node] };
+    for (let i = instructions.length - 1; i >= 0; i--) {
+      add(later, instructions[i].use.written);
+      sets[i] = { ...later };
+    }
+    return sets;
   }
 
   #dispatcherOf(ending: Ending): number | undefined {
