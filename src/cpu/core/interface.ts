@@ -13,6 +13,7 @@ import type { Outlook } from "./outlook/outlook.ts";
 import type { CoreCode } from "./core-code.ts";
 import type { CountedPage } from "./execution-counts.ts";
 import type { Written } from "./memory/written-memory.ts";
+import type { Regime } from "./registers/regime.ts";
 import type { ExclusiveMonitor, VcpuState } from "./registers/vcpu-state.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
 
@@ -29,6 +30,8 @@ export {
   syndrome,
   Vector,
 } from "./architecture/exceptions.ts";
+export { Hcr } from "./architecture/hypervisor-control.ts";
+export { IchLr } from "./architecture/virtual-gic.ts";
 export type { CoreCode } from "./core-code.ts";
 export { pointerMask } from "./architecture/pointer-masks.ts";
 export { loadStoreSyndrome } from "./architecture/load-store-syndrome.ts";
@@ -43,9 +46,11 @@ export { type MappedRun, Stage2Flags, type Stage2Table } from "./memory/stage2-t
 export { type IpaBits, rootTables } from "./memory/stage2.ts";
 export type { Written } from "./memory/written-memory.ts";
 export { type RegisterWrites, registerWrites } from "./registers/register-writes.ts";
+export { hostRegime, isBelowEl2, type Regime, regimeOf, registerOf, registersOf } from "./registers/regime.ts";
 export {
   DEVICE_BECAUSE,
   type DeviceAtomicAccess,
+  EL2_REGISTERS,
   ENTERED_BY,
   MISSED,
   type RegisterName,
@@ -55,8 +60,9 @@ export {
 } from "./registers/vcpu-state.ts";
 
 /**
- * Result of an address translation on behalf of a vCPU. `fsc` is the fault status code as in
- * ESR_ELx.DFSC; `walkLevel` is the level of the stage-1 descriptor that stage 2 makes unreadable.
+ * Result of an address translation on behalf of a vCPU. `ipa` is the address that stage 1 gives, in
+ * a guest of the CPU's EL2 one of that guest. `fsc` is the fault status code as in ESR_ELx.DFSC;
+ * `walkLevel` is the level of the stage-1 descriptor that stage 2 makes unreadable.
  */
 export type Translation =
   | { ok: true; pa: number; ipa: number }
@@ -111,7 +117,7 @@ export interface Core {
   takeException(vcpu: VcpuState, esr: number, far?: bigint): void;
   /**
    * EL1 (or EL0) stage 1 and stage 2 translation of a guest virtual address, as AT S1E1R/W would do
-   * it.
+   * it; in a regime of EL2, that of EL2.
    */
   translate(vcpu: VcpuState, va: bigint, access: "read" | "write", el: 0 | 1): Translation;
   /**
@@ -223,8 +229,12 @@ export interface CoreStops {
  * vCPU runs next.
  */
 export interface CoreQuestions {
-  /** `Core.translate` to el 1. @param access "read" by default */
-  inspect(vcpu: VcpuState, va: bigint, access?: "read" | "write"): Translation;
+  /**
+   * `Core.translate` to el 1, or 2 in a regime of EL2.
+   * @param access "read" by default
+   * @param regime by default that in use
+   */
+  inspect(vcpu: VcpuState, va: bigint, access?: "read" | "write", regime?: Regime): Translation;
   /** The vCPU's future if nothing else changes. */
   outlook(vcpu: VcpuState, prospect: Prospect): Outlook;
   /**

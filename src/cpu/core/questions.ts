@@ -12,9 +12,10 @@ import type { Processor } from "./outlook/copied-state.ts";
 import { Evaluation, type Prospect } from "./outlook/evaluation.ts";
 import { type AccessedMemory, accessesOf } from "./outlook/memory-accesses.ts";
 import { type Outlook, outlookOf } from "./outlook/outlook.ts";
+import { type Regime, regimeOf } from "./registers/regime.ts";
 import { contextOf, type Residency } from "./residency.ts";
 import type { CpuFields } from "./state/cpu-fields.ts";
-import { CPU } from "./state/cpu-state.ts";
+import { CPU, EL2_BANK } from "./state/cpu-state.ts";
 import { Access } from "./state/functions.ts";
 
 /** The parts of a core that are asked. */
@@ -32,6 +33,8 @@ export class Questions implements CoreQuestions {
   constructor(readonly core: AskedCore) {}
 
   outlook(vcpu: VcpuState, prospect: Prospect): Outlook {
+    // The evaluation knows the exceptions and interrupts of EL1 and EL0 alone.
+    if (vcpu.hasEl2) return { kind: "leaves", how: "other", pc: vcpu.pc, inputs: [] };
     return outlookOf(this.evaluation(vcpu, prospect));
   }
 
@@ -66,8 +69,8 @@ export class Questions implements CoreQuestions {
     return { instructions, features, memory, monitor: residency.monitorOf(contextOf(vcpu)) };
   }
 
-  inspect(vcpu: VcpuState, va: bigint, access: "read" | "write" = "read"): Translation {
-    return this.#leavingNoTrace(vcpu, () => this.translate(vcpu, va, access, 1));
+  inspect(vcpu: VcpuState, va: bigint, access: "read" | "write" = "read", regime?: Regime): Translation {
+    return this.#leavingNoTrace(vcpu, () => this.translate(vcpu, va, access, 1, regime));
   }
 
   #leavingNoTrace<T>(vcpu: VcpuState, question: () => T): T {
@@ -80,13 +83,16 @@ export class Questions implements CoreQuestions {
     return answer;
   }
 
-  /** `Core.translate`. */
-  translate(vcpu: VcpuState, va: bigint, access: "read" | "write", el: 0 | 1): Translation {
+  /** `Core.translate`. @param regime by default that in use */
+  translate(vcpu: VcpuState, va: bigint, access: "read" | "write", el: 0 | 1, regime = regimeOf(vcpu)): Translation {
     const kind = AccessKind.IgnorePan | (access === "write" ? AccessKind.Write : 0) | (el === 0 ? Access.Unprivileged : 0);
     const { residency, fields } = this.core;
     residency.enter(contextOf(vcpu));
-    const { PSTATE: pstate } = fields;
-    return this.#walk(vcpu, va, kind, el === 1 ? pstate & ~Pstate.ElMask | Pstate.EL1t : pstate);
+    const { PSTATE: pstate, REGIME_BANK: bank } = fields, privileged = regime === "EL1&0" ? Pstate.EL1t : Pstate.EL2t;
+    fields.REGIME_BANK = regime === "EL1&0" ? 0 : EL2_BANK;
+    const found = this.#walk(vcpu, va, kind, el === 1 ? pstate & ~Pstate.ElMask | privileged : pstate);
+    fields.REGIME_BANK = bank;
+    return found;
   }
 
   /** @param pstate whose EL and PAN the access is made with */

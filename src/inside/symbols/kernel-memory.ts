@@ -1,7 +1,8 @@
 // The image of a running kernel as its vCPUs see it: the mappings around the exception vectors,
-// which are in the kernel's code.
+// which are in the kernel's code. A kernel that is a host (VHE) is in the regime of EL2, also while
+// a vCPU executes a guest of it.
 
-import type { DebugCore } from "../../cpu/core/interface.ts";
+import { type DebugCore, hostRegime, registersOf } from "../../cpu/core/interface.ts";
 import { RAM_BASE } from "../../machine/hardware/memory-map.ts";
 import type { Ram } from "../../machine/hardware/ram.ts";
 import type { Vcpu } from "../../machine/hypervisor/inspect.ts";
@@ -22,12 +23,15 @@ const EL1_HALF = 0xfff0_0000_0000_0000n;
 
 /** The address of the RAM that a page of a vCPU is mapped to. */
 function pageAt(core: DebugCore, ram: Ram, { registers }: Vcpu, address: bigint): number | undefined {
-  const translation = core.questions.inspect(registers, address);
+  const translation = core.questions.inspect(registers, address, "read", hostRegime(registers));
   return translation.ok && ram.contains(translation.pa, PAGE_SIZE) ? translation.pa : undefined;
 }
 
+/** The vectors of a vCPU's kernel. */
+export const kernelVectors = ({ registers }: Vcpu): bigint => registersOf(registers, hostRegime(registers)).getRegister("VBAR_EL1");
+
 /** The page of a vCPU's vectors. */
-export const vectorsOf = ({ registers }: Vcpu): bigint => registers.getRegister("VBAR_EL1") & ~(PAGE - 1n);
+export const vectorsOf = (vcpu: Vcpu): bigint => kernelVectors(vcpu) & ~(PAGE - 1n);
 
 /** Whether a page of a vCPU is mapped to RAM. */
 export function isMapped(core: DebugCore, ram: Ram, vcpu: Vcpu, page: bigint): boolean {

@@ -2,7 +2,7 @@
 // the instructions of the function where its symbol is known, else by frame pointers: x29 leads to
 // frame records of two words, the caller's x29 and the return address (AAPCS64 section 6.4.6).
 
-import type { DebugCore } from "../../cpu/core/interface.ts";
+import { type DebugCore, registersOf } from "../../cpu/core/interface.ts";
 import { DwarfError } from "../../kit/formats/dwarf/cursor.ts";
 import { FrameRegister, type FrameRow, type FrameRule } from "../../kit/formats/dwarf/frames.ts";
 import { type FrameState, locate } from "../../kit/formats/dwarf/expressions.ts";
@@ -90,6 +90,12 @@ export interface Unwound {
     getX(index: number): bigint;
     getRegister(name: "TCR_EL1"): bigint;
   };
+}
+
+/** A vCPU, with the registers of the regime that it is in. */
+export function unwoundOf({ registers }: Pick<Vcpu, "registers">): Unwound {
+  const { getRegister } = registersOf(registers);
+  return { registers: { pc: registers.pc, getX: (index) => registers.getX(index), getRegister } };
 }
 
 /** Rules by address. */

@@ -11,7 +11,7 @@ import { GivenFile } from "./given-file.ts";
 import { isModuleFile } from "./elf-symbols.ts";
 import { isNowhere, type LoadedSymbols, ModuleFile, type PlacedModule } from "./module-file.ts";
 import { readKallsyms } from "./kallsyms.ts";
-import { hasKernelMemory, isMapped, readKernelMemory, vectorsOf } from "./kernel-memory.ts";
+import { hasKernelMemory, isMapped, kernelVectors, readKernelMemory, vectorsOf } from "./kernel-memory.ts";
 import { type InPieces, whole } from "../../kit/support/values/work.ts";
 import { placeText, type SymbolPlace, SymbolTable } from "./symbol-table.ts";
 
@@ -52,7 +52,7 @@ export class VmSymbols {
   readonly #kernels = new Map<number, SymbolTable>();
   /** Kernels that were found while a vCPU boots them, by its vectors: they may move themselves. */
   readonly #young = new Map<number, { readonly vcpu: Vcpu; readonly vectors: bigint }>();
-  /** Where no kernel was found: tables of stage 2 and VBAR_EL1. */
+  /** Where no kernel was found: tables of stage 2 and vectors. */
   readonly #none = new Set<string>();
   /** Instructions after which a kernel is sought while it boots, by tables of stage 2. */
   readonly #soughtAt = new Map<number, number>();
@@ -103,10 +103,10 @@ export class VmSymbols {
   moved(vm: string): bigint | undefined {
     const given = this.#given.get(vm);
     if (!given) return undefined;
-    for (const { registers } of this.vcpus(vm)) {
-      const known = this.#moved.get(registers.stage2);
+    for (const vcpu of this.vcpus(vm)) {
+      const { registers } = vcpu, known = this.#moved.get(registers.stage2);
       if (known !== undefined) return known;
-      const vectors = registers.getRegister("VBAR_EL1");
+      const vectors = kernelVectors(vcpu);
       const moved = given.map((file) => file.movedBy(vectors)).find((by) => by !== undefined);
       if (moved === undefined) continue;
       this.#moved.set(registers.stage2, moved);
@@ -302,7 +302,7 @@ export class VmSymbols {
       const found = this.#found(vcpu), { stage2 } = vcpu.registers;
       if (found) return found;
       if (!look) continue;
-      const key = `${stage2} ${vcpu.registers.getRegister("VBAR_EL1")}`;
+      const key = `${stage2} ${kernelVectors(vcpu)}`;
       if (this.#none.has(key)) continue;
       const table = this.#search(vcpu, (hasMemory) => hasMemory && this.#none.add(key));
       if (table) return table;

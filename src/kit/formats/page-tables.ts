@@ -23,6 +23,14 @@ export interface Tables {
   readonly wide: boolean;
   /** Whether every translation faults, as TxSZ asks for more bits than there are. */
   readonly refused: boolean;
+  readonly first: FirstLevel;
+}
+
+/** The first table: its level, what one of its entries maps (log2), and the bits of its index. */
+export interface FirstLevel {
+  readonly level: number;
+  readonly shift: number;
+  readonly width: number;
 }
 
 /** Offsets in a page: their bits. */
@@ -85,10 +93,10 @@ export function tablesOf(ttbr: bigint, tcr: bigint, upper: boolean, sizes: Sizes
   const granule = sizes.granules.includes(wanted) ? wanted : 12;
   const wide = sizes.hasWideTables && granule !== 16 && field(tcr, TCR_DS, 1) === 1;
   const [least, greatest] = sizes.limits(granule, wide), size = field(tcr, upper ? 16 : 0, 6);
-  const bits = 64 - Math.min(greatest, Math.max(least, size)), { width } = firstLevel(granule, bits);
-  const alignment = Math.max(ENTRY_SIZE << width, wide ? WIDE_ALIGNMENT : 0), low = ttbr & TTBR_ADDRESS & -BigInt(alignment);
+  const bits = 64 - Math.min(greatest, Math.max(least, size)), first = firstLevel(granule, bits);
+  const alignment = Math.max(ENTRY_SIZE << first.width, wide ? WIDE_ALIGNMENT : 0), low = ttbr & TTBR_ADDRESS & -BigInt(alignment);
   const root = Number(wide ? low | BigInt(field(ttbr, TTBR_HIGHEST_SHIFT, 4)) << TTBR_HIGHEST : low);
-  return { root, granule, bits, upper, wide, refused: sizes.refusesLess && size < least };
+  return { root, granule, bits, upper, wide, refused: sizes.refusesLess && size < least, first };
 }
 
 /** Whether TCR_EL1.EPD turns the walks of a half off. */
@@ -104,8 +112,7 @@ export function isInHalf({ bits, upper, refused }: Tables, address: bigint): boo
   return !refused && BigInt.asIntN(64, address) >> BigInt(bits) === (upper ? -1n : 0n);
 }
 
-/** The first table: its level, what one of its entries maps, and the bits of its index. */
-function firstLevel(granule: number, bits: number) {
+function firstLevel(granule: number, bits: number): FirstLevel {
   const indexBits = granule - ENTRY_BITS, level = LAST_LEVEL - Math.ceil((bits - granule) / indexBits) + 1;
   const shift = granule + (LAST_LEVEL - level) * indexBits;
   return { level, shift, width: bits - shift };
@@ -147,7 +154,7 @@ const controlsBelow = ({ controls, value = 0n }: Descriptor) => controls | field
 export function walkTables(tables: Tables, address: bigint, read: ReadEntry, passed?: (table: Descriptor) => void): Descriptor {
   // Of the address the bits that are translated, as a number.
   const indexBits = tables.granule - ENTRY_BITS, va = Number(BigInt.asUintN(tables.bits, address));
-  let { level, shift, width } = firstLevel(tables.granule, tables.bits), table = tables.root, controls = 0;
+  let { level, shift, width } = tables.first, table = tables.root, controls = 0;
   for (;; level++, shift -= indexBits, width = indexBits) {
     const found = descriptorAt(tables, table + ENTRY_SIZE * (Math.floor(va / 2 ** shift) % 2 ** width), level, shift, controls, read);
     if (found.kind !== "table") return found;
@@ -186,7 +193,7 @@ interface Mapped {
  */
 export function* leavesOf(tables: Tables, read: ReadEntry): Generator<Mapped> {
   if (tables.refused) return;
-  const { level, shift, width } = firstLevel(tables.granule, tables.bits);
+  const { level, shift, width } = tables.first;
   const first = tables.upper ? -(1n << BigInt(tables.bits)) : 0n;
   yield* leavesBelow(tables, read, { table: tables.root, level, shift, width, first, controls: 0 });
 }

@@ -7,7 +7,7 @@ export type { HypervisorObject } from "./capabilities/object.ts";
 export { checkConservation, checkTables } from "./check/check-memory.ts";
 export { checkObject, checkRegistries } from "./check/check-objects.ts";
 export { describeViolation } from "./check/violation.ts";
-export { DEBUG_REGISTERS, stackPointer } from "./debug/debug-access.ts";
+export { DEBUG_REGISTERS, debugRegistersOf, stackPointer } from "./debug/debug-access.ts";
 export { wordAt } from "./debug/word-at.ts";
 export { functionName, unchangingAnswer } from "./firmware/smccc.ts";
 export type { GzVm } from "./geniezone/gz-vm.ts";

@@ -116,9 +116,14 @@ export const REGISTERS = defineTable({
     id: { kind: "id", doc: "reg:VM/INDEX/NAME" },
     name: { kind: "word", doc: "name in assembler syntax", width: 16 },
     value: { kind: "address", doc: "value", width: 34 },
-    words: { kind: "text", doc: "pstate, spsr_el1, esr_el1 and sctlr_el1 in words", optional: true, width: 44 },
+    words: {
+      kind: "text",
+      doc: "pstate, spsr, esr, sctlr, and of EL2 hcr_el2, vttbr_el2 and the list registers in words",
+      optional: true,
+      width: 44,
+    },
     parts: { kind: "list", doc: "the words of pstate: flags, level, masks; capitals are set, or masked", optional: true },
-    group: { kind: "word", doc: "general, system, timer, gic", width: 8, from: 110 },
+    group: { kind: "word", doc: "general, system, timer, gic, vector", width: 8, from: 110 },
   },
 });
 

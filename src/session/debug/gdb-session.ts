@@ -127,7 +127,7 @@ export class GdbSession {
     this.#handlers = [
       ["qSupported", (text) => this.#supported(text)],
       ["QStartNoAckMode", () => this.#startNoAckMode()],
-      ["qXfer:features:read:target.xml:", (text) => transfer(targetDescription(), text)],
+      ["qXfer:features:read:target.xml:", async (text) => transfer(targetDescription((await this.#registers())?.length), text)],
       ["qAttached", () => "1"],
       ["qHostInfo", () => HOST],
       ["qProcessInfo", () => PROCESS],

@@ -9,6 +9,9 @@ import { fromLittleEndian } from "../../kit/support/values/bytes.ts";
 /** Registers of a `g` packet: gdb fetches the others one by one. */
 export const GENERAL_REGISTERS = DEBUG_REGISTERS.filter(({ group }) => group === "core" || group === "fp").length;
 
+/** Registers that every vCPU has. */
+const COMMON_REGISTERS = DEBUG_REGISTERS.filter(({ group }) => group !== "el2").length;
+
 /** Fields of CPSR: name, lowest and highest bit. */
 const CPSR_FIELDS = [
   ["SP", 0, 0],
@@ -31,6 +34,7 @@ const FEATURES: readonly (readonly [group: DebugRegister["group"], name: string,
   ["fp", "org.gnu.gdb.aarch64.fpu", vectorTypes()],
   ["system", "org.el2.aarch64.system", ""],
   ["pauth", "org.gnu.gdb.aarch64.pauth_v2", ""],
+  ["el2", "org.el2.aarch64.hypervisor", ""],
 ];
 
 function flagsType(): string {
@@ -69,17 +73,18 @@ function typeOf({ name, bits, group }: DebugRegister): string {
 }
 
 function describe(register: DebugRegister, number: number): string {
-  const system = register.group === "system";
+  const system = register.group === "system" || register.group === "el2";
   const name = system ? register.name : register.name.toLowerCase();
   const group = system || register.group === "pauth" ? ' group="system" save-restore="no"' : "";
   return `<reg name="${name}" bitsize="${register.bits}" type="${typeOf(register)}" regnum="${number}"${group}/>`;
 }
 
-/** The document `target.xml`. */
-export function targetDescription(): string {
-  const features = FEATURES.map(([wanted, name, types]) => {
-    const registers = DEBUG_REGISTERS.flatMap((register, number) => register.group === wanted ? [describe(register, number)] : []);
-    return [`<feature name="${name}">`, types, ...registers, "</feature>"].filter(Boolean).join("\n");
+/** The document `target.xml`. @param count registers that the vCPU has, by default all but EL2's */
+export function targetDescription(count = COMMON_REGISTERS): string {
+  const all = DEBUG_REGISTERS.slice(0, count);
+  const features = FEATURES.flatMap(([wanted, name, types]) => {
+    const registers = all.flatMap((register, number) => register.group === wanted ? [describe(register, number)] : []);
+    return registers.length ? [[`<feature name="${name}">`, types, ...registers, "</feature>"].filter(Boolean).join("\n")] : [];
   });
   return `<?xml version="1.0"?>
 <!DOCTYPE target SYSTEM "gdb-target.dtd">

@@ -61,7 +61,9 @@ for (const [granule, wide] of [[12, false], [14, false], [16, false], [12, true]
     ) {
       const { memory, mapped } = randomTables(random, granule, bits, upper, wide), read = (ipa: number) => memory.get(ipa) ?? 0n;
       const tables = tablesOf(BigInt(ROOT) | 0x12n << 48n | 1n, tcrOf(granule, bits, wide), upper);
-      assert.deepEqual(tables, { root: ROOT, granule, bits, upper, wide, refused: false });
+      const { first, ...form } = tables;
+      assert.deepEqual(form, { root: ROOT, granule, bits, upper, wide, refused: false });
+      assert.equal(first.shift + first.width, bits);
       const all = [...leavesOf(tables, read)];
       assert.deepEqual(new Map(all.map(({ address, leaf }) => [address, BigInt(outputOf(leaf, 0n))])), mapped);
       assert.deepEqual(all.map(({ address }) => address), [...mapped.keys()].sort((a, b) => a < b ? -1 : 1));

@@ -1,6 +1,6 @@
 // TCR_EL1: the fields that stage 1, pointer authentication and debuggers share, and the sizes of
 // pages that it can ask for. Arm ARM D5.2.3, D13.2.131. A value for a size that the CPU does not
-// have counts as 4 KiB.
+// have counts as 4 KiB. TCR_EL2 of a regime without EL0 has some of them elsewhere (D13.2.132).
 
 import { addressSizesOf, type PageShift } from "../../isa/cpus/address-sizes.ts";
 import type { FeatureName } from "../../isa/cpus/features.ts";
@@ -25,6 +25,19 @@ export const Tcr = {
   /** Tables of pages of 4 and 16 KiB have addresses of 52 bits (FEAT_LPA2). */
   DS: 1n << 59n,
 } as const;
+
+/** TCR_EL2 without E2H: fields that are where those of TCR_EL1 are, T0SZ and IRGN0 to TG0. */
+export const SAME_FIELDS = 0xff3fn;
+/** TCR_EL1.EPD1. */
+export const NO_UPPER_HALF = 1n << BigInt(Tcr.EpdShift + Tcr.HalfShift);
+/** Fields that are elsewhere: lowest bit, mask, and lowest bit in TCR_EL1. PS, TBI, HA, HD, HPD. */
+export const MOVED_FIELDS = [[16, 7, Tcr.IpsShift], [20, 1, Tcr.Tbi0Shift], [21, 1, 39], [22, 1, 40], [24, 1, Tcr.Hpd0Shift]] as const;
+
+/** TCR_EL2 without E2H as a TCR_EL1 whose upper half is disabled. */
+export function tcrOfSingle(tcr: bigint): bigint {
+  const moved = MOVED_FIELDS.map(([from, mask, to]) => (tcr >> BigInt(from) & BigInt(mask)) << BigInt(to));
+  return moved.reduce((sum, field) => sum | field, tcr & SAME_FIELDS | NO_UPPER_HALF);
+}
 
 /** A size of pages that stage 1 may have besides 4 KiB. */
 export interface Granule {

@@ -3,19 +3,12 @@
 // leaf as one of EL1 alone. Arm ARM D5.2.3, D5.4, D13.2.132 (TCR_EL2).
 
 import { Hcr } from "../architecture/hypervisor-control.ts";
-import { Tcr } from "../architecture/translation-control.ts";
+import { MOVED_FIELDS, NO_UPPER_HALF, SAME_FIELDS } from "../architecture/translation-control.ts";
 import { hcr } from "../exceptions/el2-entry.ts";
 import { hasEl2 } from "../state/banks.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { Code, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-
-/** Fields of TCR_EL2 that are where those of TCR_EL1 are: T0SZ, and IRGN0 to TG0. */
-const SAME_FIELDS = 0xff3fn;
-/** TCR_EL1.EPD1. */
-const NO_UPPER_HALF = 1n << BigInt(Tcr.EpdShift + Tcr.HalfShift);
-/** Fields that are elsewhere: lowest bit, mask, and lowest bit in TCR_EL1. PS, TBI, HA, HD, HPD. */
-const MOVED_FIELDS = [[16, 7, Tcr.IpsShift], [20, 1, Tcr.Tbi0Shift], [21, 1, 39], [22, 1, 40], [24, 1, Tcr.Hpd0Shift]] as const;
 
 /** () -> i64: TCR of the regime in use, in the form of TCR_EL1. */
 export const regimeTcr = (library: Library) => library.get("regimeTcr", [], ["i64"]);

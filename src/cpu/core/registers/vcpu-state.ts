@@ -91,6 +91,9 @@ const FEATURE_REGISTERS = [
 /** A register by its name. */
 export type RegisterName = typeof REGISTER_NAMES[number] | typeof FEATURE_REGISTERS[number][1][number];
 
+/** All registers of EL2 that a CPU may have, the list registers last. */
+export const EL2_REGISTERS: readonly RegisterName[] = FEATURE_REGISTERS.flatMap(([feature, names]) => feature === "FEAT_EL2" ? names : []);
+
 /** The number of a list register. */
 const listNumber = (name: string) => Number(/^ICH_LR(\d+)_/.exec(name)?.[1] ?? 0);
 

@@ -3,7 +3,7 @@
 
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import { agentValue } from "./agent-expression.ts";
-import { answerDebugger, DEBUG_REGISTERS } from "./debug-access.ts";
+import { answerDebugger, debugRegistersOf } from "./debug-access.ts";
 import type { DebugControl } from "./debug-control.ts";
 import type { BreakpointCondition } from "./vm-stops.ts";
 
@@ -16,9 +16,9 @@ export type ExpressionHolds = (vcpu: Vcpu, text: string) => boolean | undefined;
  */
 export function conditionHolds(control: DebugControl, vcpu: Vcpu, condition: BreakpointCondition, expression: ExpressionHolds): boolean {
   if (condition.kind === "expression") return expression(vcpu, condition.text) ?? true;
-  const number = control.debuggee.numberOf(vcpu);
+  const number = control.debuggee.numberOf(vcpu), registers = debugRegistersOf(vcpu);
   const value = agentValue(condition.code, {
-    register: (register) => DEBUG_REGISTERS[register]?.read(vcpu),
+    register: (register) => registers[register]?.read(vcpu),
     memory(address, size) {
       const answer = answerDebugger(control, { kind: "read", vcpu: number, address, size });
       return answer.kind === "memory" ? answer.bytes : undefined;

@@ -2,7 +2,7 @@
 // have no side effects, not even on a TLB's order or an exclusive monitor (Arm ARM H1 requires the
 // same of external debuggers).
 
-import { pointerMask, Pstate, type RegisterName, type WatchKind } from "../../../cpu/core/interface.ts";
+import { EL2_REGISTERS, pointerMask, Pstate, type RegisterName, type WatchKind } from "../../../cpu/core/interface.ts";
 import type { BreakpointCondition } from "./vm-stops.ts";
 import type { BlockCode } from "../../abi/trace.ts";
 import type { DebugControl } from "./debug-control.ts";
@@ -15,8 +15,9 @@ const MAXIMUM_ACCESS = 0x4000;
 const MAXIMUM_PHYSICAL = (1n << 40n) - 1n;
 const VECTORS = 32;
 const GENERAL = 31;
-/** Exception levels and stack pointers that a guest can be at: M[4:0] of EL0t, EL1t, EL1h. */
+/** Exception levels and stack pointers that a guest can be at: M[4:0]; EL2 with FEAT_EL2. */
 const MODES: ReadonlySet<number> = new Set([Pstate.EL0t, Pstate.EL1t, Pstate.EL1h]);
+const MODES_OF_EL2: ReadonlySet<number> = new Set([Pstate.EL2t, Pstate.EL2h]);
 /** Bits of PSTATE that may be written, in addition to the mode. */
 const WRITABLE_PSTATE = (Pstate.Nzcv | Pstate.PAN | Pstate.Daif) >>> 0;
 
@@ -47,7 +48,7 @@ const SYSTEM = [
 export interface DebugRegister {
   readonly name: string;
   readonly bits: 32 | 64 | 128;
-  readonly group: "core" | "fp" | "system" | "pauth";
+  readonly group: "core" | "fp" | "system" | "pauth" | "el2";
   readonly read: (vcpu: Vcpu) => bigint;
   /** False if the register cannot have the value. Undefined: read-only. */
   readonly write: ((vcpu: Vcpu, value: bigint) => boolean) | undefined;
@@ -62,10 +63,13 @@ const named = (name: RegisterName, bits: 32 | 64, group: DebugRegister["group"])
   bits,
   group,
   read: ({ registers }) => registers.getRegister(name),
-  write: group === "system" ? undefined : always(({ registers }, value) => registers.setRegister(name, value)),
+  write: group === "system" || group === "el2" ? undefined : always(({ registers }, value) => registers.setRegister(name, value)),
 });
 /** The register that is SP of a vCPU now. */
-export const stackPointer = ({ registers }: Vcpu): RegisterName => registers.pstate & Pstate.SP ? "SP_EL1" : "SP_EL0";
+export function stackPointer({ registers: { pstate } }: Vcpu): RegisterName {
+  if (!(pstate & Pstate.SP)) return "SP_EL0";
+  return (pstate & Pstate.ElMask) === Pstate.EL2 ? "SP_EL2" : "SP_EL1";
+}
 
 /** The bits of codes in pointers, by gdb's name; none on a CPU without pointer authentication. */
 const mask = (name: string, kind: "code" | "data", half: 0 | 1): DebugRegister => ({
@@ -79,7 +83,8 @@ const mask = (name: string, kind: "code" | "data", half: 0 | 1): DebugRegister =
 
 /**
  * All registers: X0..X30, SP, PC, CPSR (which is PSTATE), V0..V31, FPSR, FPCR, then system
- * registers, and the masks of pointers. A register's number is its index.
+ * registers, the masks of pointers, and the system registers of EL2. A register's number is its
+ * index. Those that a vCPU lacks are at the end.
  */
 export const DEBUG_REGISTERS: readonly DebugRegister[] = [
   ...Array.from({ length: GENERAL }, (_, index): DebugRegister => ({
@@ -123,11 +128,18 @@ export const DEBUG_REGISTERS: readonly DebugRegister[] = [
   mask("PAUTH_CMASK", "code", 0),
   mask("PAUTH_DMASK_HIGH", "data", 1),
   mask("PAUTH_CMASK_HIGH", "code", 1),
+  ...EL2_REGISTERS.map((name) => named(name, 64, "el2")),
 ];
+
+/** The registers that a vCPU has. */
+export function debugRegistersOf({ registers: { names } }: Vcpu): readonly DebugRegister[] {
+  return DEBUG_REGISTERS.filter(({ group, name }) => group !== "el2" || names.some((one) => one === name));
+}
 
 function writePstate({ registers }: Vcpu, value: bigint): boolean {
   const wanted = Number(value), now = registers.pstate;
-  if (!MODES.has(wanted & Pstate.Mode) || ((wanted ^ now) & ~(WRITABLE_PSTATE | Pstate.Mode)) !== 0) return false;
+  const mode = wanted & Pstate.Mode, isMode = MODES.has(mode) || registers.hasEl2 && MODES_OF_EL2.has(mode);
+  if (!isMode || ((wanted ^ now) & ~(WRITABLE_PSTATE | Pstate.Mode)) !== 0) return false;
   registers.pstate = wanted;
   return true;
 }
@@ -144,7 +156,7 @@ export type DebugSpace = "va" | "ipa" | "pa";
  */
 export type DebugAccess =
   | { readonly kind: "vcpus" }
-  /** All `DEBUG_REGISTERS`. */
+  /** All that the vCPU has of `DEBUG_REGISTERS`. */
   | { readonly kind: "registers"; readonly vcpu: number }
   /** One register by its number. */
   | { readonly kind: "write-register"; readonly vcpu: number; readonly register: number; readonly value: bigint }
@@ -225,9 +237,9 @@ export function answerDebugger(control: DebugControl, access: DebugAccess): Debu
   if (!vcpu) return refused(`there is no vCPU ${access.vcpu}`);
   switch (access.kind) {
     case "registers":
-      return { kind: "registers", values: DEBUG_REGISTERS.map(({ read }) => read(vcpu)) };
+      return { kind: "registers", values: debugRegistersOf(vcpu).map(({ read }) => read(vcpu)) };
     case "write-register": {
-      const register = DEBUG_REGISTERS[access.register];
+      const register = debugRegistersOf(vcpu)[access.register];
       if (!register?.write) return refused("the register is read-only, or there is none");
       const fits = register.write(vcpu, BigInt.asUintN(register.bits, access.value));
       return fits ? DONE : refused(`${register.name} cannot have this value`);

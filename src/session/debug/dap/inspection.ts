@@ -16,7 +16,7 @@ import { hex } from "../../../kit/support/text/number-text.ts";
 const REFERENCES_MAX = 100_000;
 /** Frames of one thread, in frame ids. */
 const FRAMES = 1000;
-const GROUPS = { core: "General", fp: "Floating point", system: "System" } as const;
+const GROUPS = { core: "General", fp: "Floating point", system: "System", el2: "EL2" } as const;
 
 /** Meaning of a variables reference. */
 type Reference =
@@ -71,16 +71,16 @@ export class Inspection {
   }
 
   /** Scopes of a frame: its variables by kind, and the vCPU's registers. */
-  scopes(args: Arguments): object {
+  async scopes(args: Arguments): Promise<object> {
     this.stopped();
-    const { vcpu, frame } = this.#frame(args);
+    const { vcpu, frame } = this.#frame(args), has = new Set((await this.#registersOf(vcpu)).map(({ register }) => register.group));
     const variables = (name: string, of: readonly string[], more: object = {}) => ({
       name,
       variablesReference: this.#refer({ kind: "variables", vcpu, frame, of }),
       expensive: false,
       ...more,
     });
-    const registers = (Object.keys(GROUPS) as (keyof typeof GROUPS)[]).map((group) => ({
+    const registers = (Object.keys(GROUPS) as (keyof typeof GROUPS)[]).filter((group) => has.has(group)).map((group) => ({
       name: `Registers: ${GROUPS[group]}`,
       presentationHint: "registers",
       variablesReference: this.#refer({ kind: "registers", vcpu, group }),
@@ -134,17 +134,20 @@ export class Inspection {
   }
 
   async #registers({ vcpu, group }: Extract<Reference, { kind: "registers" }>): Promise<DebugProtocol.Variable[]> {
+    return (await this.#registersOf(vcpu)).filter(({ register }) => register.group === group).map(({ register, value }) => ({
+      name: register.name,
+      value: hex(value),
+      evaluateName: `$${register.name.toLowerCase()}`,
+      variablesReference: 0,
+      ...register.bits === 64 && { memoryReference: this.threads.reference(vcpu, value) },
+    }));
+  }
+
+  /** The registers that a vCPU has, and their values. */
+  async #registersOf(vcpu: number): Promise<{ readonly register: (typeof DEBUG_REGISTERS)[number]; readonly value: bigint }[]> {
     const answer = await this.machine().ask({ kind: "registers", vcpu });
     if (answer.kind !== "registers") throw new RequestError("the vCPU has no registers now");
-    return DEBUG_REGISTERS.flatMap((register, index) =>
-      register.group !== group ? [] : [{
-        name: register.name,
-        value: hex(answer.values[index]),
-        evaluateName: `$${register.name.toLowerCase()}`,
-        variablesReference: 0,
-        ...register.bits === 64 && { memoryReference: this.threads.reference(vcpu, answer.values[index]) },
-      }]
-    );
+    return answer.values.map((value, index) => ({ register: DEBUG_REGISTERS[index], value }));
   }
 
   /** Writes a register; memory has its own request. */

@@ -10,14 +10,19 @@ import type { Threads } from "./threads.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 
 const INSTRUCTION = 4n;
-/** Bytes of the exception vectors at VBAR_EL1. */
+/** Bytes of the exception vectors at VBAR_ELx. */
 const VECTORS = 0x800n;
 /** Limit on the pieces of one step, such as a line with many calls. */
 const PIECES_MAX = 10_000;
 /** Limit on the lines of a function with breakpoints for a step back. */
 const LINES_MAX = 500;
 const registerNumber = (name: string) => DEBUG_REGISTERS.findIndex((one) => one.name === name);
-const SP = registerNumber("SP"), VBAR = registerNumber("VBAR_EL1"), ELR = registerNumber("ELR_EL1");
+const SP = registerNumber("SP"), CPSR = registerNumber("CPSR");
+/** Registers of exceptions, by the level that takes them. */
+const OF_EL1 = { vbar: registerNumber("VBAR_EL1"), elr: registerNumber("ELR_EL1") };
+const OF_EL2 = { vbar: registerNumber("VBAR_EL2"), elr: registerNumber("ELR_EL2") };
+/** CPSR.EL of EL2. */
+const EL2 = 2n, EL_SHIFT = 2n;
 
 export type StepKind = "over" | "in" | "out" | "instruction";
 
@@ -151,8 +156,8 @@ export class Stepping {
   /** A vCPU is out of its line: it is in a function, an exception, or another line. */
   async #leftLine(kind: StepKind, at: DapStop, origin: Calls): Promise<DapStop | "done"> {
     const registers = await this.#registers(at.vcpu);
-    const vbar = registers[VBAR];
-    if (at.pc >= vbar && at.pc < vbar + VECTORS) return await this.#runTo(at, registers[ELR], undefined);
+    const taken = (registers[CPSR] >> EL_SHIFT & 3n) === EL2 ? OF_EL2 : OF_EL1, vbar = registers[taken.vbar];
+    if (at.pc >= vbar && at.pc < vbar + VECTORS) return await this.#runTo(at, registers[taken.elr], undefined);
     const { cfa, caller } = await this.#calls(at.vcpu);
     const isCall = origin.cfa !== undefined && caller?.cfa === origin.cfa && cfa !== origin.cfa;
     if (!isCall) return "done";

@@ -41,9 +41,10 @@ export type Features = Parameters<typeof addressSizesOf>[0];
  */
 export function walkOf(view: View, vcpu: Vcpu, va: bigint, tcr?: bigint, features?: Features): Walk | undefined {
   if (!isStage1On(vcpu)) return undefined;
-  const { registers } = vcpu, read = entriesOf(vcpu, view.hypervisor.machine.ram);
+  const { registers } = vcpu, sizes = addressSizesOf(view.system.symbols.core.cpu.features);
+  const read = entriesOf(vcpu, view.hypervisor.machine.ram, sizes);
   const getRegister: VcpuState["getRegister"] = (name) => name === "TCR_EL1" && tcr !== undefined ? tcr : registers.getRegister(name);
-  return walkStage1({ getRegister }, va, read, addressSizesOf(features ?? view.system.symbols.core.cpu.features));
+  return walkStage1({ getRegister }, va, read, features ? addressSizesOf(features) : sizes);
 }
 
 /** @param sizes those that the CPU has */

@@ -265,6 +265,7 @@ function readPageTables(system: DumpSystem, place: string | undefined) {
     tables: () => tables,
     registers: { getRegister: (name) => system.registers(name) },
     mair: undefined,
+    regime: "EL1&0",
     read: entriesOf(dump.memory, work),
     paOf: (ipa) => ipa,
   }, address);

@@ -4,7 +4,7 @@
 import { type Hypervisor, stackPointer, type Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { UPPER_HALF } from "../../../kit/formats/page-tables.ts";
 import { CodeFrames } from "../../../inside/symbols/code-frames.ts";
-import { type FrameRules, guestReader, standingReader, unwind } from "../../../inside/symbols/unwind.ts";
+import { type FrameRules, guestReader, standingReader, unwind, unwoundOf } from "../../../inside/symbols/unwind.ts";
 import type { VmSymbols } from "../../../inside/symbols/vm-symbols.ts";
 import { functionsAt } from "./code-names.ts";
 import type { CodeNames, ModuleCode } from "./module-code.ts";
@@ -68,7 +68,7 @@ export class StackSamples {
     }
     this.modules?.now(vm, symbols.loaded(vm));
     // The first function of a stack has no caller, or one at 0.
-    return unwind(vcpu, sp, read, symbols.infos(vm), rulesFrom(code.frames, registers.pc)).filter(({ pc }) => pc !== 0n)
+    return unwind(unwoundOf(vcpu), sp, read, symbols.infos(vm), rulesFrom(code.frames, registers.pc)).filter(({ pc }) => pc !== 0n)
       .map(({ at }) => this.modules?.addressOf(vm, at) ?? at);
   }
 

@@ -1,7 +1,6 @@
 // Rows of the variables of a call frame, and of the value of an expression with its parts.
 
-import { DEBUG_REGISTERS } from "../../../machine/hypervisor/interface.ts";
-import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
+import { debugRegistersOf, type Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { formatId, vcpuId, vcpuName } from "../../../model/queries/ids.ts";
 import type { RowOf } from "../../../model/queries/table.ts";
 import type { VARIABLES } from "../../../model/queries/tables.ts";
@@ -14,7 +13,7 @@ import { guestReader } from "../../../inside/symbols/unwind.ts";
 import { nameIn } from "../../../inside/symbols/vm-symbols.ts";
 import { findReading } from "../linux/read-linux.ts";
 import { QueryError, type View } from "../readers/inspected.ts";
-import { framesOf, type ShownFrame, vmOfVcpu } from "../readers/guest/read-stack.ts";
+import { framesOf, type ShownFrame, symbolsOf, vmOfVcpu } from "../readers/guest/read-stack.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
@@ -34,16 +33,16 @@ export function readVariables(view: View, vcpu: Vcpu, number: number, expression
 
 /** A vCPU with what values are made of. */
 export function framedCpu(view: View, vcpu: Vcpu): FramedCpu {
-  const { symbols } = view.system, vm = vmOfVcpu(view, vcpu), { addressSpace } = vcpu;
+  const { symbols } = view.system, vm = vmOfVcpu(view, vcpu), { addressSpace } = vcpu, { tables, infos } = symbolsOf(view, vcpu);
   let names: KernelNames | undefined;
   return {
     vm,
     index: vcpu.index,
     frames: framesOf(view, vcpu),
-    tables: symbols.all(vm),
-    infos: symbols.infos(vm),
+    tables,
+    infos,
     read: guestReader(symbols.core, view.hypervisor.machine.ram, vcpu),
-    register: (name) => DEBUG_REGISTERS.find((one) => one.name.toLowerCase() === name)?.read(vcpu),
+    register: (name) => debugRegistersOf(vcpu).find((one) => one.name.toLowerCase() === name)?.read(vcpu),
     kernel: () => names ??= kernelIn(view, addressSpace),
   };
 }

@@ -11,7 +11,7 @@ import { codeName } from "../../../inside/linux/structures/stack.ts";
 import { isKernelThread, named } from "../../../inside/linux/structures/tasks.ts";
 import type { EndedBy } from "../../../model/queries/facts/linux-finding.ts";
 import type { NamedTask } from "../../../model/queries/facts/program-wait.ts";
-import { guestReader, plainOf } from "../../../inside/symbols/unwind.ts";
+import { guestReader, plainOf, unwoundOf } from "../../../inside/symbols/unwind.ts";
 import { placeIn } from "../../../inside/symbols/vm-symbols.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { causeOf } from "../causes/exception-cause.ts";
@@ -42,7 +42,7 @@ function functionsOf(view: View, vcpu: Vcpu): Generator<string | undefined> {
   const { symbols, hypervisor: { machine: { ram } } } = view.system, tables = symbols.known(view.vmNameOf(vcpu.addressSpace));
   return functionsOfCpu(vcpu.registers, {
     read: guestReader(symbols.core, ram, vcpu),
-    plain: plainOf(vcpu),
+    plain: plainOf(unwoundOf(vcpu)),
     placeOf: (address) => placeIn(tables, address),
   });
 }

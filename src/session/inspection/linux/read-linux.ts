@@ -1,6 +1,6 @@
 // Rows about Linux in VMs: which kernels there are, and the memory that src/inside/linux reads.
 
-import { Pstate } from "../../../cpu/core/interface.ts";
+import { hostRegime, isBelowEl2, Pstate, regimeOf, registersOf } from "../../../cpu/core/interface.ts";
 import { UPPER_HALF } from "../../../kit/formats/page-tables.ts";
 import type { AddressSpace, Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { LinuxKernel } from "../../../inside/linux/kernel/kernel.ts";
@@ -167,13 +167,15 @@ export class ModulesNow {
   }
 }
 
-/** Whether a vCPU executes its kernel. */
-export const isInKernel = ({ pc, pstate }: Vcpu["registers"]) => pc >= UPPER_HALF && (pstate & Pstate.ElMask) !== 0;
+/** Whether a vCPU executes its kernel, and not one in a guest of that. */
+export const isInKernel = (registers: Vcpu["registers"]): boolean =>
+  registers.pc >= UPPER_HALF && (registers.pstate & Pstate.ElMask) !== 0 && regimeOf(registers) === hostRegime(registers) &&
+  !isBelowEl2(registers);
 
-const translationOf = (registers: Vcpu["registers"]) => ({
-  ttbr1: registers.getRegister("TTBR1_EL1"),
-  tcr: registers.getRegister("TCR_EL1"),
-});
+function translationOf(registers: Vcpu["registers"]) {
+  const own = registersOf(registers, hostRegime(registers));
+  return { ttbr1: own.getRegister("TTBR1_EL1"), tcr: own.getRegister("TCR_EL1") };
+}
 
 /** The RAM that stage 2 maps. */
 export function physicalMemory(view: View, { stage2 }: AddressSpace): PhysicalMemory {

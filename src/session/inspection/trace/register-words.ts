@@ -1,6 +1,9 @@
-// Values of registers in words: PSTATE and SPSR_EL1 (Arm ARM C5.2), ESR_EL1 (syndromes.ts), the
-// switches of SCTLR_EL1, and address size and page sizes of ID_AA64MMFR0_EL1.
+// Values of registers in words: PSTATE and SPSR_ELx (Arm ARM C5.2), ESR_ELx (syndromes.ts), the
+// switches of SCTLR_ELx, the bits of HCR_EL2, VMID and tables of VTTBR_EL2, list registers, and
+// address size and page sizes of ID_AA64MMFR0_EL1.
 
+import { Hcr, IchLr } from "../../../cpu/core/interface.ts";
+import { hex } from "../../../kit/support/text/number-text.ts";
 import { syndromeText } from "./syndromes.ts";
 
 /** Flags of PSTATE from bit 31 down, and its masks from bit 9 down. */
@@ -34,16 +37,45 @@ function mmfr0Text(value: bigint): string {
   return `${ADDRESS_BITS[field(0)] ?? "?"}-bit physical addresses, pages of ${granules.join(", ")}`;
 }
 
+/** HCR_EL2: the names of the bits that are set. */
+const hcrText = (value: bigint): string =>
+  Object.entries(Hcr).filter(([, bits]) => (value & bits) === bits).map(([name]) => name).join(" ") || "nothing is set";
+
+/** VTTBR_EL2: the address of the tables is below the VMID. */
+const VTTBR_ADDRESS = 0x0000_ffff_ffff_fffen, VMID_SHIFT = 48n;
+const vttbrText = (value: bigint): string => `VMID ${value >> VMID_SHIFT}, tables at ${hex(value & VTTBR_ADDRESS)}`;
+
+/** ICH_LR<n>_EL2: the interrupt and its state; undefined for one that is free. */
+function listRegisterText(value: bigint): string | undefined {
+  const states = [...value & IchLr.Pending ? ["pending"] : [], ...value & IchLr.Active ? ["active"] : []];
+  if (!states.length) return undefined;
+  const number = (shift: number, mask: number) => Number(value >> BigInt(shift) & BigInt(mask));
+  const of = value & IchLr.HW ? `, of physical interrupt ${number(IchLr.PhysicalShift, IchLr.PhysicalMask)}` : "";
+  const group = number(IchLr.GroupShift, 1), priority = hex(number(IchLr.PriorityShift, 0xff), 2);
+  return `INTID ${number(0, IchLr.VirtualMask)} ${states.join(" and ")}, group ${group}, priority ${priority}${of}`;
+}
+
+const LIST_REGISTER = /^ICH_LR\d+_EL2$/;
+
 /** The words of a register's value, by its name in any case; undefined if it has none. */
 export function registerWords(name: string, value: bigint): string | undefined {
-  switch (name.toUpperCase()) {
+  const register = name.toUpperCase();
+  if (LIST_REGISTER.test(register)) return listRegisterText(value);
+  switch (register) {
     case "PSTATE":
     case "SPSR_EL1":
+    case "SPSR_EL2":
       return pstateParts(Number(value & 0xffff_ffffn)).join(" ");
     case "ESR_EL1":
-      return value === 0n ? undefined : syndromeText(Number(value & 0xffff_ffffn));
+    case "ESR_EL2":
+      return value === 0n ? undefined : syndromeText(Number(value & 0xffff_ffffn), register === "ESR_EL2" ? 2 : 1);
     case "SCTLR_EL1":
+    case "SCTLR_EL2":
       return sctlrText(value);
+    case "HCR_EL2":
+      return hcrText(value);
+    case "VTTBR_EL2":
+      return value === 0n ? undefined : vttbrText(value);
     case "ID_AA64MMFR0_EL1":
       return mmfr0Text(value);
     default:

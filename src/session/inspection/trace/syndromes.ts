@@ -4,10 +4,12 @@ import { AbortSyndrome, ExceptionClass, exceptionClass, faultOf, FaultStatus } f
 
 /** The classes that the CPU has. */
 type Known = (typeof ExceptionClass)[keyof typeof ExceptionClass];
-const CLASSES: Readonly<Record<number, string>> & Readonly<Record<Known, string>> = {
+type ClassNames = Readonly<Record<number, string>> & Readonly<Record<Known, string>>;
+/** @param lower where exceptions of a lower level come from @param fp what traps FP and SIMD */
+const classNames = (lower: string, fp: string): ClassNames => ({
   [ExceptionClass.Unknown]: "undefined instruction",
   [ExceptionClass.Wfx]: "trapped WFI or WFE",
-  [ExceptionClass.FpAccess]: "access to FP or SIMD while CPACR_EL1 traps it",
+  [ExceptionClass.FpAccess]: `access to FP or SIMD while ${fp} traps it`,
   [ExceptionClass.BranchTarget]: "branch to an instruction that does not permit it (BTI)",
   [ExceptionClass.IllegalState]: "illegal execution state",
   [ExceptionClass.Svc]: "SVC",
@@ -15,23 +17,25 @@ const CLASSES: Readonly<Record<number, string>> & Readonly<Record<Known, string>
   [ExceptionClass.Smc]: "SMC",
   [ExceptionClass.SystemRegister]: "trapped system register",
   [ExceptionClass.PointerAuthentication]: "failed pointer authentication",
-  [ExceptionClass.InstructionAbortLower]: "instruction abort from EL0",
+  [ExceptionClass.InstructionAbortLower]: `instruction abort from ${lower}`,
   [ExceptionClass.InstructionAbort]: "instruction abort",
   [ExceptionClass.PcAlignment]: "misaligned PC",
-  [ExceptionClass.DataAbortLower]: "data abort from EL0",
+  [ExceptionClass.DataAbortLower]: `data abort from ${lower}`,
   [ExceptionClass.DataAbort]: "data abort",
   [ExceptionClass.SpAlignment]: "misaligned SP",
   [ExceptionClass.MemoryOperation]: "memory copy or set out of its order",
-  [ExceptionClass.BreakpointLower]: "breakpoint in EL0",
+  [ExceptionClass.BreakpointLower]: `breakpoint in ${lower}`,
   [ExceptionClass.Breakpoint]: "breakpoint",
-  [ExceptionClass.SoftwareStepLower]: "software step in EL0",
+  [ExceptionClass.SoftwareStepLower]: `software step in ${lower}`,
   [ExceptionClass.SoftwareStep]: "software step",
-  [ExceptionClass.WatchpointLower]: "watchpoint in EL0",
+  [ExceptionClass.WatchpointLower]: `watchpoint in ${lower}`,
   [ExceptionClass.Watchpoint]: "watchpoint",
   0x2c: "FP exception",
   0x2f: "SError",
   [ExceptionClass.Brk]: "BRK",
-};
+});
+/** By the level that takes the exception. */
+const CLASSES = { 1: classNames("EL0", "CPACR_EL1"), 2: classNames("a lower level", "CPTR_EL2") } as const;
 
 const ABORTS: ReadonlySet<number> = new Set([
   ExceptionClass.InstructionAbortLower,
@@ -46,10 +50,10 @@ export function isAbort(esr: number): boolean {
   return ABORTS.has(exceptionClass(esr));
 }
 
-/** `data abort, write: translation fault, level 3`. */
-export function syndromeText(esr: number): string {
+/** `data abort, write: translation fault, level 3`. @param level that took the exception */
+export function syndromeText(esr: number, level: 1 | 2 = 1): string {
   const ec = exceptionClass(esr);
-  const name = CLASSES[ec] ?? `exception class 0x${ec.toString(16)}`;
+  const name = CLASSES[level][ec] ?? `exception class 0x${ec.toString(16)}`;
   if (!ABORTS.has(ec)) return name;
   const fault = esr & AbortSyndrome.FscMask;
   // An external abort that the hypervisor makes may leave WnR clear for a write, too.

@@ -60,7 +60,9 @@ interface Taken {
 
 /** The first exception that leads where a vCPU is now. */
 function firstOf(view: View, vcpu: Vcpu, loop: EndlessLoop | undefined): Taken | undefined {
-  const { chain } = vcpu.registers;
+  const { chain, hasEl2 } = vcpu.registers;
+  // With EL2, the exceptions at EL1 may be those of any of its guests.
+  if (hasEl2) return undefined;
   if (chain.length > 0) return { ...withFar(Number(chain.esr & 0xffff_ffffn), chain), el: 1 };
   if (loop && loop.exceptions > 0) return { ...withFar(loop.esr, loop), el: 0 };
   return loop && fromEl0(view, vcpu);

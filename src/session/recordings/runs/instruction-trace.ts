@@ -1,9 +1,9 @@
 // The executed instructions of VMs, each with the registers that it changes, its accesses to
 // memory, and the exceptions that are taken.
 
-import { type AccessedMemory, Pstate, Vector } from "../../../cpu/core/interface.ts";
+import { type AccessedMemory, Pstate, registersOf, Vector } from "../../../cpu/core/interface.ts";
 import type { TarmacRecord } from "../../../kit/formats/tarmac.ts";
-import { DEBUG_REGISTERS, type Vcpu, wordAt } from "../../../machine/hypervisor/inspect.ts";
+import { debugRegistersOf, type Vcpu, wordAt } from "../../../machine/hypervisor/inspect.ts";
 import type { System } from "../../assembly/system/system.ts";
 import { instructionText } from "../../../cpu/isa/aliases.ts";
 import { EVERY_VM } from "../../../model/queries/debugged-vms.ts";
@@ -36,9 +36,10 @@ export interface TraceReader {
   record(vcpu: TracedVcpu, time: number, record: TarmacRecord): void;
 }
 
-/** Registers that are traced: PC and SP follow from others. */
-const REGISTERS = DEBUG_REGISTERS.filter(({ name }) => name !== "PC" && name !== "SP")
-  .map((one) => ({ ...one, shown: one.name === "CPSR" ? "cpsr" : one.name }));
+/** Registers of a vCPU that are traced: PC and SP follow from others. */
+const tracedRegistersOf = (vcpu: Vcpu) =>
+  debugRegistersOf(vcpu).filter(({ name }) => name !== "PC" && name !== "SP")
+    .map((one) => ({ ...one, shown: one.name === "CPSR" ? "cpsr" : one.name }));
 
 /** Most bytes of a line: what is larger has several. */
 const LARGEST = 16;
@@ -49,7 +50,8 @@ const SOURCES = ["CURRENT_SP0", "CURRENT_SPX", "LOWER_64", "LOWER_32"] as const;
 
 interface Follow {
   readonly vcpu: TracedVcpu;
-  /** Values as the trace has them, by index in `REGISTERS`. */
+  readonly registers: ReturnType<typeof tracedRegistersOf>;
+  /** Values as the trace has them, by index in `registers`. */
   readonly values: (bigint | undefined)[];
   /** PC after the last instruction. */
   next: bigint | undefined;
@@ -79,7 +81,9 @@ export function traceInstructions(system: System, reader: TraceReader): void {
     let found = follows.get(vcpu);
     if (found || follows.has(vcpu)) return found;
     const id = vcpuId(names.vcpu(vcpu)), place = parseAs("vcpu", id), traced = place && { ...place, id };
-    if (traced && reader.follows(traced)) found = { vcpu: traced, values: [], next: undefined, begun: undefined };
+    if (traced && reader.follows(traced)) {
+      found = { vcpu: traced, registers: tracedRegistersOf(vcpu), values: [], next: undefined, begun: undefined };
+    }
     follows.set(vcpu, found);
     return found;
   };
@@ -128,9 +132,9 @@ class Trace {
   }
 
   /** Registers whose value the trace does not have. */
-  #changes(vcpu: Vcpu, { vcpu: traced, values }: Follow): void {
+  #changes(vcpu: Vcpu, { vcpu: traced, registers, values }: Follow): void {
     const { time } = this.system.machine;
-    REGISTERS.forEach(({ shown, bits, read }, index) => {
+    registers.forEach(({ shown, bits, read }, index) => {
       const value = read(vcpu);
       if (values[index] === value) return;
       values[index] = value;
@@ -153,7 +157,7 @@ class Trace {
     const vector = registers.pstate & Pstate.ElMask ? vectorOf(registers) : undefined;
     if (vector === undefined) return undefined;
     const { pc, isInterrupt } = takenTo(registers, vector);
-    const isNew = isInterrupt ? !(Number(registers.getRegister("SPSR_EL1")) & MASKS[vector % VECTOR_KINDS]) : pc === at;
+    const isNew = isInterrupt ? !(Number(registersOf(registers).getRegister("SPSR_EL1")) & MASKS[vector % VECTOR_KINDS]) : pc === at;
     return isNew ? vector : undefined;
   }
 

@@ -8,7 +8,15 @@ import { PAGE_SIZE } from "../../../../src/kit/support/values/sizes.ts";
 import { whole, Work } from "../../../../src/kit/support/values/work.ts";
 
 const PAGES = 16, RAM = 32, START = 0xffff_ffff_ffff_0000n;
-const TABLES: Tables = { root: 0, granule: 12, bits: 16, upper: true, wide: false, refused: false };
+const TABLES: Tables = {
+  root: 0,
+  granule: 12,
+  bits: 16,
+  upper: true,
+  wide: false,
+  refused: false,
+  first: { level: 3, shift: 12, width: 4 },
+};
 
 /** Memory whose page N, from a virtual address on, is a page of RAM. Page 0 has the table. */
 function mapped(ram: Uint8Array<ArrayBuffer>, pages: readonly number[]): VirtualMemory {

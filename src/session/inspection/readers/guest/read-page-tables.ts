@@ -1,6 +1,7 @@
 // Rows of a vCPU's translation tables (stage 1): all mappings, or the walk for one address, with
 // the physical address by stage 2.
 
+import { type Regime, regimeOf, registerOf, registersOf } from "../../../../cpu/core/interface.ts";
 import type { Vcpu } from "../../../../machine/hypervisor/inspect.ts";
 import {
   areWalksOff,
@@ -18,11 +19,11 @@ import { formatId, vcpuName } from "../../../../model/queries/ids.ts";
 import type { RowOf } from "../../../../model/queries/table.ts";
 import type { PAGE_TABLES } from "../../../../model/queries/tables.ts";
 import { hex } from "../../../../kit/support/text/number-text.ts";
-import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
 import { Work } from "../../../../kit/support/values/work.ts";
 import { QueryError, type View } from "../inspected.ts";
 import { codePlace } from "./read-symbols.ts";
-import { entriesOf, memoryKind, rightsOf, type Stage1Registers, tablesOfHalf } from "./stage1.ts";
+import { memoryKind, rightsOf, type Stage1Registers, tablesOfHalf } from "./stage1.ts";
+import { entriesAt, stage2Of } from "./stage2.ts";
 
 type PageTableRow = RowOf<typeof PAGE_TABLES>;
 
@@ -37,34 +38,35 @@ const ROWS_MAX = 100_000;
  * @throws QueryError
  */
 export function readPageTables(view: View, vcpu: Vcpu, place: string | undefined): PageTableRow[] {
-  const { registers } = vcpu, id = view.vcpu(vcpu);
+  const regime = regimeOf(vcpu.registers), registers = registersOf(vcpu.registers, regime), id = view.vcpu(vcpu);
   if (vcpu.native) throw new QueryError(`${id} executes no instructions: el2's own code runs there`);
   if (!(registers.getRegister("SCTLR_EL1") & 1n)) {
     if (place === undefined) return [];
     throw new QueryError(
-      `the MMU of ${id} is off (SCTLR_EL1.M): addresses are intermediate physical ones`,
+      `the MMU of ${id} is off (${registerOf("SCTLR_EL1", regime)}.M): addresses are intermediate physical ones`,
       "mem owner takes those: ipa:VM/ADDRESS",
     );
   }
   const work = new Work(ENTRIES_MAX, () => new QueryError(`the tables of ${id} have more than ${ENTRIES_MAX} entries`));
-  const memory = entriesOf(vcpu, view.hypervisor.machine.ram), vm = view.vmNameOf(vcpu.addressSpace);
+  const { ram } = view.hypervisor.machine, sizes = addressSizesOf(view.system.symbols.core.cpu.features);
+  const paOf = stage2Of(vcpu, ram, sizes), memory = entriesAt(paOf, ram), vm = view.vmNameOf(vcpu.addressSpace);
   return pageTableRows({
     vm,
-    tables: (upper) => tablesOfHalf(registers, upper, addressSizesOf(view.system.symbols.core.cpu.features)),
+    regime,
+    tables: (upper) => tablesOfHalf(registers, upper, sizes),
     registers,
     mair: registers.getRegister("MAIR_EL1"),
     read: (ipa) => (work.spend(), memory(ipa)),
-    paOf: (ipa) => {
-      const page = vcpu.space.stage2.lookup(ipa);
-      return page && page.pa + ipa % PAGE_SIZE;
-    },
+    paOf,
   }, place === undefined ? undefined : codePlace(view, `${vcpuName(vm, vcpu.index)}:${place}`).address);
 }
 
 /** Tables of stage 1, and what else a walk by them needs: of a vCPU, or of the kernel in a dump. */
 export interface Translating {
   readonly vm: string;
+  readonly regime: Regime;
   tables(upper: boolean): Tables;
+  /** Of the regime, by the names of EL1's. */
   readonly registers: Stage1Registers;
   /** Undefined if it is not known: then the kind of memory is not known either. */
   readonly mair: bigint | undefined;
@@ -112,11 +114,14 @@ class Reading {
 
   /** Each descriptor, from the first table on. */
   walk(address: bigint): PageTableRow[] {
-    const va = untagged(address, this.tcr), upper = va < 0n, tables = this.of.tables(upper), name = upper ? "TTBR1_EL1" : "TTBR0_EL1";
+    const va = untagged(address, this.tcr), upper = va < 0n, tables = this.of.tables(upper);
+    const name = registerOf(upper ? "TTBR1_EL1" : "TTBR0_EL1", this.of.regime);
     if (!isInHalf(tables, va)) {
       throw new QueryError(`${hex(address)} is outside of the ${tables.bits} bits that ${name}'s tables translate`);
     }
-    if (areWalksOff(this.tcr, upper)) throw new QueryError(`walks by ${name} are off (TCR_EL1.EPD${Number(upper)})`);
+    if (areWalksOff(this.tcr, upper)) {
+      throw new QueryError(`walks by ${name} are off (${registerOf("TCR_EL1", this.of.regime)}.EPD${Number(upper)})`);
+    }
     const rows: PageTableRow[] = [],
       row = (at: Descriptor) => {
         const size = 1n << BigInt(at.shift);
@@ -128,7 +133,7 @@ class Reading {
 
   /** @param address of a walk, whose own physical address is wanted */
   #row(at: Descriptor, start: bigint, size: bigint, address = start): PageTableRow {
-    const leaf = at.kind === "leaf", rights = leaf ? rightsOf(at, this.of.registers) : undefined;
+    const leaf = at.kind === "leaf", rights = leaf ? rightsOf(at, this.of.registers, this.of.regime === "EL2") : undefined;
     const ipa = leaf ? outputOf(at, address) : undefined, pa = ipa === undefined ? undefined : this.of.paOf(ipa);
     return {
       id: formatId({ kind: "va", vm: this.of.vm, address: start }),

@@ -1,10 +1,11 @@
 // The call frames of a vCPU as rows, with the functions that the compiler has inlined.
 
+import { isBelowEl2 } from "../../../../cpu/core/interface.ts";
 import { stackPointer, type Vcpu } from "../../../../machine/hypervisor/inspect.ts";
 import type { View } from "../inspected.ts";
 import type { DebugInfo } from "../../../../inside/symbols/debug-info.ts";
 import { CodeFrames } from "../../../../inside/symbols/code-frames.ts";
-import { type GuestFrame, guestReader, unwind } from "../../../../inside/symbols/unwind.ts";
+import { type GuestFrame, guestReader, unwind, unwoundOf } from "../../../../inside/symbols/unwind.ts";
 import { formatId } from "../../../../model/queries/ids.ts";
 import type { RowOf } from "../../../../model/queries/table.ts";
 import type { STACK } from "../../../../model/queries/tables.ts";
@@ -29,14 +30,23 @@ export function vmOfVcpu(view: View, vcpu: Vcpu): string {
   return view.vmNameOf(vcpu.addressSpace);
 }
 
+/**
+ * The symbols of the code that a vCPU executes. Those of its VM do not name the code of a guest
+ * that its EL2 runs.
+ */
+export function symbolsOf(view: View, vcpu: Vcpu): { readonly tables: readonly SymbolTable[]; readonly infos: readonly DebugInfo[] } {
+  const vm = vmOfVcpu(view, vcpu), { symbols } = view.system;
+  return isBelowEl2(vcpu.registers) ? { tables: [], infos: [] } : { tables: symbols.all(vm), infos: symbols.infos(vm) };
+}
+
 /** The frames of a vCPU, the innermost first; none for a native program. */
 export function framesOf(view: View, vcpu: Vcpu): ShownFrame[] {
   if (vcpu.native) return [];
-  const { symbols } = view.system, infos = symbols.infos(vmOfVcpu(view, vcpu));
+  const { symbols } = view.system, { tables, infos } = symbolsOf(view, vcpu);
   const sp = vcpu.registers.getRegister(stackPointer(vcpu));
   const read = guestReader(symbols.core, view.hypervisor.machine.ram, vcpu);
-  const code = new CodeFrames(symbols.all(vmOfVcpu(view, vcpu)), read);
-  return unwind(vcpu, sp, read, infos, code).flatMap((frame) => withInlined(frame, infos));
+  const code = new CodeFrames(tables, read);
+  return unwind(unwoundOf(vcpu), sp, read, infos, code).flatMap((frame) => withInlined(frame, infos));
 }
 
 /** A frame, after those of the functions that were inlined at its address. */
@@ -61,7 +71,7 @@ export function withInlined(frame: GuestFrame, infos: readonly DebugInfo[]): Sho
 /** The rows of `vcpu stack`. */
 export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
   const vm = vmOfVcpu(view, vcpu), { symbols } = view.system;
-  const tables = vcpu.native ? [] : symbols.all(vm);
+  const tables = vcpu.native ? [] : symbolsOf(view, vcpu).tables;
   return stackRows(framesOf(view, vcpu), tables, vm, vcpu.index).map((row) =>
     row.file === null || row.line === null ? row : { ...row, text: symbols.textOf(row.file, row.line) ?? null }
   );

@@ -1,6 +1,6 @@
 // Rows of symbols, and of instructions in a guest's memory.
 
-import type { DebugCore } from "../../../../cpu/core/interface.ts";
+import { type DebugCore, isBelowEl2 } from "../../../../cpu/core/interface.ts";
 import { aliasText, instructionText } from "../../../../cpu/isa/aliases.ts";
 import { disassemble } from "../../../../cpu/isa/disassemble.ts";
 import { type Hypervisor, type Vcpu, wordAt } from "../../../../machine/hypervisor/inspect.ts";
@@ -127,12 +127,14 @@ export function codePlaces(view: View, place: string): CodePlace & { readonly mo
     view.findSpace(vm);
     throw new QueryError(`${vmId(vm)} has no vCPU that executes instructions: el2's own code runs there`);
   }
-  const vcpu = index === undefined ? vcpus[0] : vcpus.find((one) => one.index === index);
+  const vcpu = index === undefined
+    ? vcpus.find(({ registers }) => !isBelowEl2(registers)) ?? vcpus[0]
+    : vcpus.find((one) => one.index === index);
   if (!vcpu) throw new QueryError(`no ${vcpuId(vcpuName(vm, index ?? 0))}`, `there are ${vcpus.map((one) => view.vcpu(one)).join(", ")}`);
   const tables = view.system.symbols.all(vm);
   const at = (address: bigint) => ({ vcpu, address: BigInt.asUintN(64, address), tables, modules: [] });
   const plain = addressIn(where, () => vcpu.registers.pc);
-  if (plain !== undefined) return at(plain);
+  if (plain !== undefined) return { ...at(plain), ...isBelowEl2(vcpu.registers) && { tables: [] } };
   const named = placesNamed(tables, where);
   if (named.length) {
     const addresses = named.map(({ address }) => BigInt.asUintN(64, address)), modules = named.flatMap(({ module }) => module ?? []);

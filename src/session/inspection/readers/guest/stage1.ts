@@ -1,11 +1,11 @@
 // Stage 1 as a vCPU has it: where its tables are, how they are read, and the rights that they give
-// (Arm ARM D5.2, D5.4).
+// (Arm ARM D5.2, D5.4). Its registers are those of a translation regime, by the names of EL1's.
 
 import type { VcpuState } from "../../../../cpu/core/interface.ts";
 import { type Descriptor, type ReadEntry, type Sizes, TableControl, type Tables, tablesOf } from "../../../../kit/formats/page-tables.ts";
 import type { Hypervisor, Vcpu } from "../../../../machine/hypervisor/inspect.ts";
 import { field } from "../../../../kit/support/values/bits.ts";
-import { PAGE_SIZE } from "../../../../kit/support/values/sizes.ts";
+import { entriesAt, stage2Of } from "./stage2.ts";
 
 /** Registers that decide a translation. */
 export type Stage1Registers = Pick<VcpuState, "getRegister">;
@@ -13,6 +13,7 @@ export type Stage1Registers = Pick<VcpuState, "getRegister">;
 /** Rights that a leaf and the tables above it give. */
 export interface LeafRights {
   readonly el0: string;
+  /** Of EL1, or of EL2 in a regime of EL2. */
   readonly el1: string;
   /** AP[1]: memory of EL0, which PSTATE.PAN denies to EL1. */
   readonly user: boolean;
@@ -20,17 +21,9 @@ export interface LeafRights {
   readonly attributes: number;
 }
 
-const ENTRY_SIZE = 8;
-
-/** Reads descriptors through the mappings of stage 2. */
-export function entriesOf({ space }: Vcpu, ram: Hypervisor["machine"]["ram"]): ReadEntry {
-  return (ipa) => {
-    const page = space.stage2.lookup(ipa), pa = page && page.pa + ipa % PAGE_SIZE;
-    if (pa === undefined || !ram.contains(pa, ENTRY_SIZE)) return undefined;
-    const bytes = ram.bytes(pa, ENTRY_SIZE);
-    return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
-  };
-}
+/** Reads descriptors through all stages 2 of a vCPU. */
+export const entriesOf = (vcpu: Vcpu, ram: Hypervisor["machine"]["ram"], sizes: Sizes): ReadEntry =>
+  entriesAt(stage2Of(vcpu, ram, sizes), ram);
 
 /** The tables of a half of the addresses. */
 export function tablesOfHalf(registers: Stage1Registers, upper: boolean, sizes: Sizes): Tables {
@@ -48,17 +41,23 @@ export function memoryKind(mair: bigint, index: number): "normal" | "uncached" |
 
 const SCTLR_WXN = 19;
 
-/** The rights of a leaf, with what the tables above it take away. */
-export function rightsOf({ value: descriptor = 0n, controls }: Descriptor, registers: Stage1Registers): LeafRights {
-  const user = field(descriptor, 6, 1) === 1 && !(controls & TableControl.noUser);
+/** Of a leaf and of the tables above it: XN and PXN. */
+const XN = [54, TableControl.xn] as const, PXN = [53, TableControl.pxn] as const;
+
+/**
+ * The rights of a leaf, with what the tables above it take away.
+ * @param isSingle the regime has no EL0: EL2's without E2H, whose XN is where that of EL0 is
+ */
+export function rightsOf({ value: descriptor = 0n, controls }: Descriptor, registers: Stage1Registers, isSingle = false): LeafRights {
+  const user = !isSingle && field(descriptor, 6, 1) === 1 && !(controls & TableControl.noUser);
   const writable = field(descriptor, 7, 1) === 0 && !(controls & TableControl.noWrite);
   const wxn = writable && field(registers.getRegister("SCTLR_EL1"), SCTLR_WXN, 1) === 1;
-  const executable = (bit: number, tableBit: number) => !field(descriptor, bit, 1) && !(controls & tableBit) && !wxn;
+  const executable = ([bit, table]: typeof XN | typeof PXN) => !field(descriptor, bit, 1) && !(controls & table) && !wxn;
   const text = (read: boolean, write: boolean, execute: boolean) => `${read ? "r" : ""}${write ? "w" : ""}${execute ? "x" : ""}`;
   // Memory that EL0 may write is not executable at EL1.
-  const el1x = executable(53, TableControl.pxn) && !(user && writable);
+  const el1x = executable(isSingle ? XN : PXN) && !(user && writable);
   return {
-    el0: text(user, user && writable, executable(54, TableControl.xn)),
+    el0: isSingle ? "" : text(user, user && writable, executable(XN)),
     el1: text(true, writable, el1x),
     user,
     attributes: field(descriptor, 2, 3),

@@ -2,7 +2,7 @@
 
 import { Icc, Intid, type Vcpu } from "../../../../machine/hypervisor/inspect.ts";
 import { Block } from "../../../../machine/hypervisor/interface.ts";
-import { V_REGISTERS, X_REGISTERS } from "../../../../cpu/core/interface.ts";
+import { isBelowEl2, V_REGISTERS, X_REGISTERS } from "../../../../cpu/core/interface.ts";
 import { vcpuWord } from "../guest-names.ts";
 import { formatId, irqId, objId, pcpuId } from "../../../../model/queries/ids.ts";
 import { QueryError, type View } from "../inspected.ts";
@@ -48,7 +48,7 @@ function readActive(view: View, vcpus: readonly Vcpu[]): RowOf<typeof VCPUS>[] {
       wakes: waits.map((wait) => WAITS.text(wait)),
       waits,
       pc: vcpu.native ? null : hex(vcpu.registers.pc, 16),
-      symbol: vcpu.native ? null : view.system.symbols.nameOf(view.vmNameOf(vcpu.addressSpace), vcpu.registers.pc) ?? null,
+      symbol: symbolOf(view, vcpu) ?? null,
       cpu: view.rate(`${id} time`, vcpu.usage.time) / 1e9,
       exits: String(vcpu.usage.exits),
       exits_rate: view.rate(`${id} exits`, vcpu.usage.exits),
@@ -62,6 +62,12 @@ function readActive(view: View, vcpus: readonly Vcpu[]): RowOf<typeof VCPUS>[] {
       obj: objId(vcpu.serial),
     };
   });
+}
+
+/** The symbol of the code that a vCPU executes; none where that is a guest of its EL2. */
+function symbolOf(view: View, { native, registers, addressSpace }: Vcpu): string | undefined {
+  if (native || isBelowEl2(registers)) return undefined;
+  return view.system.symbols.nameOf(view.vmNameOf(addressSpace), registers.pc);
 }
 
 /** Events that end the wait of a vCPU; empty if it does not wait. */
@@ -149,5 +155,5 @@ export function registerReader({ native, registers: { names } }: Vcpu, id: strin
 }
 
 function group(register: string): string {
-  return register.startsWith("CNT") ? "timer" : "system";
+  return register.startsWith("CNT") ? "timer" : register.startsWith("ICH_") ? "gic" : "system";
 }

@@ -1,0 +1,144 @@
+// A vCPU whose CPU executes EL2: what el2 shows of it there, and below it in a guest.
+
+import assert from "node:assert/strict";
+import { type Query, rowsOf } from "../../../src/model/queries/query.ts";
+import { CODE, PAGE_TABLES, PRINTED, REGISTERS, STACK, VCPUS } from "../../../src/model/queries/tables.ts";
+import { answerDebugger, DEBUG_REGISTERS } from "../../../src/machine/hypervisor/interface.ts";
+import { oneVm } from "../../../src/model/queries/debugged-vms.ts";
+import { targetDescription } from "../../../src/session/debug/target-description.ts";
+import type { Guests } from "../../guests/guest.ts";
+import { machineAtEl2, withEl2Program } from "../../support/el2-program.ts";
+
+/** Virtual time (ns) of a turn; and in which the program comes to each place. */
+const TURN = 1e6, MOST = 1e9;
+/** The address of the guest's code, as the guest sees it: `mrs`, `hvc`, `ldr`, … */
+const GUEST = 0x8000_0000n;
+
+const answered = (guests: Guests, query: Query) => {
+  const answer = guests.system.inspector.answer(query);
+  assert.equal(answer.error, undefined, JSON.stringify(answer.error));
+  return answer;
+};
+
+/** Runs until the first vCPU is at an address; a debugger's stop leaves it there. */
+function runTo(guests: Guests, address: bigint) {
+  const { system } = guests, { machine } = system;
+  system.debugger.release();
+  const control = system.debugger.give(oneVm("host"), false);
+  // The VM has an address space as soon as it has run.
+  if (machine.time === 0) machine.run(1, 1);
+  assert.ok(control.insert(address));
+  do {
+    const result = machine.run(machine.time + TURN, 100);
+    if (result.kind === "idle") machine.skipTo(result.next);
+  } while (!machine.suspended && machine.time < MOST);
+  assert.ok(machine.suspended, "it does not come there");
+  control.remove(address);
+  return control;
+}
+
+const registers = (guests: Guests) =>
+  new Map(rowsOf(REGISTERS, answered(guests, { table: "vcpu.regs", args: { vcpu: "host/0" } })).map((row) => [row.name, row]));
+const printed = (guests: Guests, at: string) => rowsOf(PRINTED, answered(guests, { table: "print", args: { at } }))[0].value;
+const frames = (guests: Guests) => rowsOf(STACK, answered(guests, { table: "vcpu.stack", args: { vcpu: "host/0" } }));
+const symbol = (guests: Guests) =>
+  rowsOf(VCPUS, answered(guests, { table: "vcpu.ls", args: {} })).find(({ id }) => id === "vcpu:host/0")?.symbol;
+
+Deno.test("at EL2, SP, call frames and registers are EL2's; below it, code is read through VTTBR_EL2 and has no name of the hypervisor's", () =>
+  withEl2Program(["start.S", "guest.c"], async (elf) => {
+    const guests = await machineAtEl2(elf), { system } = guests;
+    const [report] = system.symbols.all("host").flatMap((table) => table.resolve("report") ?? []);
+    runTo(guests, GUEST + 4n);
+    {
+      const all = registers(guests);
+      assert.equal(all.get("pstate")?.parts?.[1], "EL1h");
+      assert.equal(all.get("hcr_el2")?.words, "VM TSC RW");
+      assert.match(all.get("vttbr_el2")?.words ?? "", /^VMID 1, tables at 0x4/);
+      assert.equal(all.get("spsr_el2")?.words, "nzcv EL1h DAIF");
+      assert.equal(symbol(guests), null);
+      assert.deepEqual(
+        rowsOf(CODE, answered(guests, { table: "code", args: { at: "host/0:pc", size: 3 } })).map(({ text, symbol }) => [text, symbol]),
+        [["mrs x0, currentel", null], ["hvc #0x1", null], ["ldr x0, [x9]", null]],
+      );
+      assert.equal(frames(guests)[0].symbol, null);
+    }
+    runTo(guests, BigInt.asUintN(64, report));
+    {
+      const all = registers(guests), sp = all.get("sp_el2")?.value;
+      assert.equal(all.get("pstate")?.parts?.[1], "EL2h");
+      assert.equal(all.get("esr_el2")?.words, "HVC");
+      assert.equal(BigInt(printed(guests, "host/0:$sp") ?? 0), BigInt(sp ?? 0));
+      assert.equal(symbol(guests), "report");
+      assert.deepEqual(frames(guests).slice(0, 3).map(({ function: name }) => name), ["report", "guest_of_guest", "main"]);
+    }
+  }));
+
+/** A table of stage 1 in memory: entries at their indices. */
+function table(guests: Guests, at: number, entries: Readonly<Record<number, bigint>>): void {
+  const bytes = new DataView(new ArrayBuffer(0x1000));
+  for (const [index, entry] of Object.entries(entries)) bytes.setBigUint64(8 * Number(index), entry, true);
+  guests.system.machine.ram.write(at, new Uint8Array(bytes.buffer));
+}
+
+/** T0SZ 25 (39 bits), memory of the caches; EPD1 of a TCR_EL1. */
+const TCR = 0x3519n, EPD1 = 1n << 23n;
+/** Descriptors: valid, a table or a page; a block; the access flag; read-only; XN. */
+const TABLE = 3n, BLOCK = 1n, AF = 1n << 10n, READ_ONLY = 1n << 7n, XN = 1n << 54n;
+/** Of stage 2: both rights. */
+const S2_RW = 3n << 6n;
+
+Deno.test("page tables are those of the regime in use: of EL2, and of EL1 in memory that VTTBR_EL2 places", () =>
+  withEl2Program(["start.S", "guest.c"], async (elf) => {
+    const guests = await machineAtEl2(elf), { system } = guests;
+    const control = runTo(guests, GUEST + 4n), vcpu = control.vcpus()[0], { registers: cpu } = vcpu;
+    const mappings = () =>
+      rowsOf(PAGE_TABLES, answered(guests, { table: "vcpu.tables", args: { vcpu: "host/0" } }))
+        .map(({ address, size, ipa, pa, el1, el0 }) => [Number(address), size, Number(ipa), Number(pa), el1, el0]);
+    const agrees = (address: bigint) => {
+      const found = system.core.questions.inspect(cpu, address);
+      return found.ok && found.pa;
+    };
+
+    // EL1 of the guest: its table is at IPA 0x8000_4000, which stage 2 has at PA 0x4100_4000.
+    const pages = 0x4100_0000, root = 0x4120_0000;
+    table(guests, root, { 2: BigInt(root + 0x1000) | TABLE });
+    table(guests, root + 0x1000, { 0: BigInt(pages) | BLOCK | AF | S2_RW });
+    table(guests, pages + 0x4000, { 1: 0x8000_0000n | BLOCK | AF | READ_ONLY });
+    cpu.setRegister("VTTBR_EL2", 5n << 48n | BigInt(root));
+    cpu.setRegister("TTBR0_EL1", 0x8000_4000n);
+    cpu.setRegister("TCR_EL1", TCR | EPD1);
+    cpu.setRegister("SCTLR_EL1", cpu.getRegister("SCTLR_EL1") | 1n);
+    assert.deepEqual(mappings(), [[0x4000_0000, 1 << 30, 0x8000_0000, pages, "rx", "x"]]);
+    assert.equal(agrees(0x4000_1234n), pages + 0x1234);
+    cpu.setRegister("SCTLR_EL1", cpu.getRegister("SCTLR_EL1") & ~1n);
+
+    // EL2 without E2H: one range, no EL0, and XN where that of EL0 is.
+    const [report] = system.symbols.all("host").flatMap((one) => one.resolve("report") ?? []);
+    cpu.setRegister("VTTBR_EL2", 1n << 48n | BigInt(Number(system.symbols.all("host").flatMap((one) => one.resolve("root") ?? [])[0])));
+    runTo(guests, BigInt.asUintN(64, report));
+    table(guests, root, { 1: 0x4000_0000n | BLOCK | AF, 2: 0x4000_0000n | BLOCK | AF | READ_ONLY | XN });
+    cpu.setRegister("TTBR0_EL2", BigInt(root));
+    cpu.setRegister("TCR_EL2", TCR);
+    cpu.setRegister("SCTLR_EL2", cpu.getRegister("SCTLR_EL2") | 1n);
+    assert.deepEqual(mappings(), [
+      [0x4000_0000, 1 << 30, 0x4000_0000, 0x4000_0000, "rwx", ""],
+      [0x8000_0000, 1 << 30, 0x4000_0000, 0x4000_0000, "r", ""],
+    ]);
+    assert.equal(agrees(0x8020_1234n), 0x4020_1234);
+  }));
+
+Deno.test("a debugger has the registers of EL2 of such a vCPU, and of no other", () =>
+  withEl2Program(["start.S", "guest.c"], async (elf) => {
+    const guests = await machineAtEl2(elf), control = runTo(guests, GUEST + 4n);
+    const answer = answerDebugger(control, { kind: "registers", vcpu: 0 });
+    assert.ok(answer.kind === "registers");
+    const value = (name: string) => answer.values[DEBUG_REGISTERS.findIndex((one) => one.name === name)];
+    assert.equal(value("HCR_EL2"), 1n << 31n | 1n << 19n | 1n);
+    assert.equal(value("ICH_LR3_EL2"), 0n);
+    assert.equal(value("ICH_LR4_EL2"), undefined);
+    const description = targetDescription(answer.values.length), plain = targetDescription();
+    assert.match(description, /<feature name="org\.el2\.aarch64\.hypervisor">\n<reg name="SP_EL2"/);
+    assert.match(description, /"ICH_LR3_EL2"/);
+    assert.doesNotMatch(description, /"ICH_LR4_EL2"/);
+    assert.doesNotMatch(plain, /_EL2/);
+  }));

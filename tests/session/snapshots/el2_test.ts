@@ -1,0 +1,41 @@
+// States of a machine whose CPUs execute EL2, taken on both sides of world switches: a machine that
+// continues from one is the same to the end, and so is a past that begins in one.
+
+import assert from "node:assert/strict";
+import { isBelowEl2 } from "../../../src/cpu/core/interface.ts";
+import type { SessionPlan } from "../../../src/model/plans/plan.ts";
+import { assemble } from "../../../src/session/assembly/assemble.ts";
+import type { GuestSystem } from "../../../src/session/assembly/system/guest-system.ts";
+import { Past } from "../../../src/session/recordings/past/past.ts";
+import { loaded } from "../../../src/session/snapshots/begin.ts";
+import { saveSystem } from "../../../src/session/state/system-state.ts";
+import { el2Plan, withEl2Program } from "../../support/el2-program.ts";
+import { hashesOf, runTo } from "./systems.ts";
+
+/** Instructions around the guest's first entry, after its other ones; and between two states. */
+const FIRST = 1_718, LAST = 2_600, STEP = 2, STATES = 4;
+
+/** Whether a vCPU is in the guest of its EL2. */
+const isInGuest = ({ hypervisor }: GuestSystem) => [...hypervisor.scheduler.vcpus].some(({ registers }) => isBelowEl2(registers));
+
+Deno.test("a state in a guest of EL2, or in the hypervisor between two entries, continues as the run that it is of", () =>
+  withEl2Program(["start.S", "guest.c"], async (elf) => {
+    const plan: SessionPlan = await el2Plan(elf), first = assemble(plan), seen = new Set<boolean>();
+    const states = Array.from({ length: STATES }, (_, index) => {
+      runTo(first, FIRST + STEP * index);
+      seen.add(isInGuest(first));
+      return { hashes: hashesOf(first), state: saveSystem(first) };
+    });
+    assert.deepEqual(seen, new Set([true, false]));
+    runTo(first, LAST);
+    const end = hashesOf(first);
+    for (const { hashes, state } of states) {
+      const second = loaded(plan, state);
+      assert.equal(hashesOf(second), hashes);
+      runTo(second, LAST);
+      assert.equal(hashesOf(second), end, hashes);
+      const past = new Past(loaded(plan, state), []);
+      while (!past.advance(LAST, Infinity));
+      assert.equal(hashesOf(past.system), end, hashes);
+    }
+  }));
