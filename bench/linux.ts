@@ -1,15 +1,17 @@
 // `deno task bench linux`: time to find the layout of a Linux kernel in a VM's memory, and to read
 // its processes and its log, in this process; the part of a CPU that a screen takes, which asks
-// again and again; the cost of its system calls as events; and the same memory as a dump of 4 GiB.
+// again and again; the cost of its system calls as events; the same memory as a dump of 4 GiB; and
+// the cost of a look at the verdicts.
 
 import { assemble } from "../src/session/assembly/assemble.ts";
 import { catalogEntry } from "../src/app/catalog/catalog.ts";
 import type { GuestSystem } from "../src/session/assembly/system/guest-system.ts";
 import type { Query } from "../src/model/queries/query.ts";
-import { onlyRound, printedContest } from "./ab.ts";
+import { type Contest, onlyRound, printedContest } from "./ab.ts";
 import { type Figure, printDocument } from "./documents.ts";
 import { millisecondsToOpen } from "./opened-dump.ts";
 import { withSpread } from "./statistics.ts";
+import { cpuOfLooks } from "./verdict-looks.ts";
 
 const MIB = 1 << 20, GIB = 2 ** 30;
 /** Virtual time (ns) after which Debian has its shell. */
@@ -52,7 +54,7 @@ const SHARES = new Map([[SCREEN, SCREEN_MOST], [EVENTS, EVENTS_MOST]]);
 export async function benchLinux(rounds: number, json: boolean): Promise<void> {
   const figures = new Map<string, number[]>();
   for (let round = 0; round < rounds; round++) {
-    for (const [name, ms] of await measure()) figures.set(name, [...figures.get(name) ?? [], ms]);
+    for (const [name, ms] of [...await measure(), ...await cpuOfLooks()]) figures.set(name, [...figures.get(name) ?? [], ms]);
   }
   if (json) {
     const most = new Map([...QUERIES.map(([name, most]) => [name, most] as const), [DUMP, DUMP_MOST]]);
@@ -65,8 +67,11 @@ export async function benchLinux(rounds: number, json: boolean): Promise<void> {
   for (const [name, values] of figures) console.log(`${name.padEnd(34)} ${withSpread(values, SHARES.has(name) ? 3 : 1)}`);
 }
 
-/** For `--ab`: the same figures, in a process of each tree. */
-export const linuxContest = printedContest("linux", ({ milliseconds }) => onlyRound(milliseconds));
+/** For `--ab`: the same figures, in a process of each tree; looks by the script of this one. */
+export const linuxContest: Contest = async (folder) => {
+  const printed = await printedContest("linux", ({ milliseconds }) => onlyRound(milliseconds))(folder);
+  return async () => new Map([...await printed(), ...await cpuOfLooks()]);
+};
 
 async function measure(): Promise<Map<string, number>> {
   const system = await booted(), figures = new Map<string, number>();

@@ -1,5 +1,6 @@
 // The two machines that benches compare, as command lines, and a stopwatch for what they print.
 
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { nativeProgram } from "../scripts/native-tools.ts";
 import { newestQemuSystem } from "../scripts/newest-qemu.ts";
@@ -116,7 +117,10 @@ async function runTask(tree: string, ...words: string[]): Promise<void> {
 /** The command that runs el2 of the build that is measured. */
 export const el2 = (...words: string[]): string[] => el2Module("main.ts", ...words);
 
-/** The command that runs a module of that build with el2's permissions and settings. */
+/**
+ * The command that runs a module with el2's permissions and settings of that build: one of the
+ * build, or any by its whole path.
+ */
 export function el2Module(module: string, ...words: string[]): string[] {
   // The permissions of the task `el2`, but for what a bench never needs.
   const { tree } = preferred;
@@ -132,7 +136,7 @@ export function el2Module(module: string, ...words: string[]): string[] {
     lock,
     ...rights,
     ...options,
-    `${tree}/${module}`,
+    resolve(tree, module),
     ...words,
   ];
   return environment.length ? ["env", ...environment, ...run] : run;

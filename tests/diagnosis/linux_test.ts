@@ -83,6 +83,11 @@ const ENDS: readonly Case[] = [
   ["jump", { code: "init-killed", signal: "SIGSEGV" }, /0x1234567000 is not mapped/],
   ["read-only", { code: "init-killed", signal: "SIGSEGV" }, /the store at 0x[0-9a-f]+ is not permitted at EL0, which has r/],
   ["stack", { code: "init-killed", signal: "SIGBUS" }, /SP is 0x1001, not a multiple of 16/],
+  [
+    "short-file",
+    { code: "init-killed", signal: "SIGBUS" },
+    /SIGBUS at \/init\+0x[0-9a-f]+: 0x[0-9a-f]+ is at 0x1000 of \/short \(mmap\), which has 4096 bytes[^]*way out: map no more/,
+  ],
   ["trap", { code: "init-killed", signal: "SIGTRAP" }, /brk #1 was executed on purpose/],
   ["privileged", { code: "init-killed", signal: "SIGILL" }, /vbar_el1 belongs to EL1, and was executed at EL0/],
   [
@@ -105,7 +110,7 @@ const ENDS: readonly Case[] = [
 /**
  * Without the full numbers: an end of each kind, and two of programs that die while others live.
  */
-const OF_CI = ["exit", "bf16", "null", "exit-missing", "sysrq", "stay", "child-dies"];
+const OF_CI = ["exit", "bf16", "null", "short-file", "exit-missing", "sysrq", "stay", "long-file", "child-dies"];
 const inTime = (how: string) => LONG || OF_CI.includes(how);
 
 for (const [how, cause, lines] of ENDS.filter(([how]) => inTime(how))) {
@@ -116,7 +121,7 @@ for (const [how, cause, lines] of ENDS.filter(([how]) => inTime(how))) {
   });
 }
 
-for (const how of ["stay", "child-killed", "child-dies", "vfork", "sysinfo"].filter(inTime)) {
+for (const how of ["stay", "long-file", "child-killed", "child-dies", "vfork", "sysinfo"].filter(inTime)) {
   Deno.test(`Linux is healthy though a program dies or waits: ${how}`, async () => {
     const debian = (await waiting()).copy();
     debian.type(`${how}\n`);

@@ -49,10 +49,10 @@ const TIMER_NOW = "timer_gic\nmsr cntv_tval_el0, xzr\nmov x3, #1\nmsr cntv_ctl_e
 const handles = (offset: string, handler: string) => `${VECTORS}\n.zero ${offset}\n${handler}\n.balign 2048`;
 const TICKS = "adr x0, vectors\nmsr vbar_el1, x0\nisb\ntimer_gic\ntimer_period\nmsr cntv_tval_el0, x2\nmov x3, #1\nmsr cntv_ctl_el0, x3\n" +
   "msr daifclr, #2\n9: wfi\nb 9b\n";
-/** Code that EL1 runs at EL0, and then a call of EL1, which sleeps. */
+/** Code that EL1 runs at EL0 with interrupts masked, and then a call of EL1, which sleeps. */
 const atEl0 = (before: string, code: string) =>
   program(
-    `adr x0, vectors\nmsr vbar_el1, x0\nmov64 x0, 0x80030000\nmsr sp_el0, x0\n${before}\nmsr spsr_el1, xzr\nadr x0, 7f\nmsr elr_el1, x0\nisb\neret\n` +
+    `adr x0, vectors\nmsr vbar_el1, x0\nmov64 x0, 0x80030000\nmsr sp_el0, x0\n${before}\nmov x0, #0x3c0\nmsr spsr_el1, x0\nadr x0, 7f\nmsr elr_el1, x0\nisb\neret\n` +
       `7: ${code}\nsvc #0\n8:`,
   ) + `\n${VECTORS}\n.zero 0x400\nmrs x3, esr_el1\nlsr x3, x3, #26\ncmp x3, #0x15\n6: b.ne 6b\nb 8b\n.balign 2048`;
 const clearSctlr = (bits: string) => `mrs x0, sctlr_el1\nmov64 x1, ${bits}\nbic x0, x0, x1\nmsr sctlr_el1, x0`;

@@ -12,6 +12,7 @@ enum {
   SYS_MKNODAT = 33,
   SYS_MKDIRAT = 34,
   SYS_MOUNT = 40,
+  SYS_FTRUNCATE = 46,
   SYS_OPENAT = 56,
   SYS_CLOSE = 57,
   SYS_PIPE2 = 59,
@@ -91,6 +92,14 @@ static void take_memory(void) {
 }
 
 /* Files in memory, then memory of a program; or structures of the kernel alone: names of files. */
+/* Stores to the second page of a file of this size. */
+static void map_file(long size) {
+  long file = call(SYS_OPENAT, CWD, (long)"/short", 0102, 0600, 0, 0);
+  call3(SYS_FTRUNCATE, file, size, 0);
+  char *pages = (char *)call(SYS_MMAP, 0, 2 * 4096, 3, 1, file, 0);
+  pages[4096] = 1;
+}
+
 enum { CREATE = 0101, REGULAR = 0100644 };
 static void fill_with_files(void) {
   static char page[65536];
@@ -421,6 +430,8 @@ __attribute__((used)) static void work(void) {
   if (same(way, "jump")) ((void (*)(void))0x1234567000)();
   if (same(way, "read-only")) __asm__ volatile("strb wzr, [%0]" ::"r"("text") : "memory");
   if (same(way, "stack")) __asm__ volatile("mov sp, %0; str x0, [sp]" ::"r"(0x1001L));
+  if (same(way, "short-file")) map_file(4096);
+  if (same(way, "long-file")) map_file(4097), stay();
   if (same(way, "trap")) __asm__ volatile("brk 1");
   if (same(way, "privileged")) __asm__ volatile("msr vbar_el1, x0");
   if (same(way, "memory")) take_memory();

@@ -69,16 +69,30 @@ function* userFrames(reading: Reading, task: Struct): Generator<bigint> {
   else if (link !== 0n) yield link;
 }
 
-/** `FILE+0xOFFSET` of a program's address. */
-export function mappedAt(reading: Reading, task: Struct, pc: bigint): string | undefined {
+/** A place in a file that a program has mapped. */
+export interface MappedPlace {
+  readonly path: string;
+  readonly offset: bigint;
+  /** Bytes of the file. */
+  readonly size: bigint;
+}
+
+/** The place in a file at a program's address. */
+export function placeInFile(reading: Reading, task: Struct, address: bigint): MappedPlace | undefined {
   const mm = task.at("mm", "mm_struct");
   if (!mm) return undefined;
   for (const area of areasOf(reading, mm)) {
     const start = area.big("vm_start");
-    if (pc < start || pc >= area.big("vm_end")) continue;
+    if (address < start || address >= area.big("vm_end")) continue;
     const file = area.at("vm_file", "file");
-    const offset = pc - start + (area.big("vm_pgoff") << BigInt(reading.kernel.tables.granule));
-    return file && `${fileName(reading, file)}+0x${offset.toString(16)}`;
+    const offset = address - start + (area.big("vm_pgoff") << BigInt(reading.kernel.tables.granule));
+    return file && { path: fileName(reading, file), offset, size: file.at("f_inode", "inode")?.big("i_size") ?? 0n };
   }
   return undefined;
+}
+
+/** `FILE+0xOFFSET` of a program's address. */
+export function mappedAt(reading: Reading, task: Struct, pc: bigint): string | undefined {
+  const place = placeInFile(reading, task, pc);
+  return place && `${place.path}+0x${place.offset.toString(16)}`;
 }

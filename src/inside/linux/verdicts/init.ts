@@ -2,6 +2,7 @@
 // sources).
 
 import type { ExceptionCause } from "../../../model/queries/facts/exception-cause.ts";
+import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { programRegisters } from "../structures/frames.ts";
@@ -11,7 +12,7 @@ import { lookUp, rootOf } from "../structures/lookup.ts";
 import { fileName } from "../structures/paths.ts";
 import { whyNotRun } from "./programs.ts";
 import type { Reading } from "../kernel/reading.ts";
-import { mappedAt } from "../structures/stack.ts";
+import { mappedAt, placeInFile } from "../structures/stack.ts";
 import { errorName, signalName } from "../events/system-calls.ts";
 import { userMemory } from "../structures/tasks.ts";
 import type { Struct } from "../kernel/types.ts";
@@ -64,7 +65,7 @@ export function initEnd(
   }
   const pc = registers.big("pc"), esr = breakpointAt(reading, task, pc) ?? task.number("thread.fault_code");
   const taken = { esr, elr: pc, far: task.big("thread.fault_address"), el: 0, sp: registers.big("sp") } as const;
-  const cause = SYNCHRONOUS.has(signal) ? explain(taken) : null;
+  const cause = beyondFile(reading, task, signal, taken.far) ?? (SYNCHRONOUS.has(signal) ? explain(taken) : null);
   const at = reading.tried("mappings of init", () => mappedAt(reading, task, pc)) ?? hex(pc);
   return { code: "init-killed", program, signal: signalName(signal), at, cause, said: said() };
 }
@@ -78,6 +79,15 @@ function breakpointAt(reading: Reading, task: Struct, pc: bigint): number | unde
     const mm = task.at("mm", "mm_struct"), memory = mm && userMemory(reading, mm), word = memory?.has(pc, 4) ? memory.u32(pc) : 0;
     return (word & BRK_MASK) >>> 0 === BRK ? BRK_SYNDROME + (word >>> 5 & 0xffff) : undefined;
   });
+}
+
+const SIGBUS = 7;
+
+/** An access to a page of a mapping that is after the last one of its file. */
+function beyondFile(reading: Reading, task: Struct, signal: number, address: bigint): OfCode<ExceptionCause, "beyond-file"> | undefined {
+  const place = signal === SIGBUS ? reading.tried("mappings of init", () => placeInFile(reading, task, address)) : undefined;
+  if (!place || place.offset < place.size) return undefined;
+  return { code: "beyond-file", address: hex(address), path: place.path, size: Number(place.size), offset: hex(place.offset) };
 }
 
 /** Signals that an instruction causes: SIGILL, SIGTRAP, SIGBUS, SIGSEGV. */

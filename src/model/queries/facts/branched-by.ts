@@ -1,4 +1,4 @@
-// What set PC to an address at which nothing can be executed, in words, and what to mend there.
+// The setter of PC where nothing can be executed, in words, and the pointer to fix.
 
 /**
  * The setter of PC: the call before the address in X30, with its address and symbol; a return, as

@@ -1,4 +1,4 @@
-// What data looks like that a program executes by mistake: files that a loader puts into memory
+// Forms of data that a program executes by mistake: files that a loader puts into memory
 // and that do not begin with an instruction, and code of AArch32. Sources: RFC 1952, Devicetree
 // Specification 5.2, System V ABI (ELF), U-Boot's image.h, Arm ARM F2.3 (conditions of A32).
 

@@ -38,7 +38,7 @@ export type Evidence =
     readonly function: string;
     readonly at: CodeRange;
   }
-  /** An SMCCC call of a loop with the same answer each time: X1 before, X0 after; a vCPU that is on. */
+  /** An SMCCC call of a loop, answered the same each time: X1, X0 after it; a vCPU that is on. */
   | {
     readonly code: "same-answer";
     readonly instruction: "hvc" | "smc";
@@ -236,7 +236,7 @@ export const EVIDENCE = new Facts<Evidence>({
       ANSWERS[answer] === undefined ? "" : ` (${ANSWERS[answer]})`
     } each time${other === null ? "" : `: ${other.vcpu} is on${other.asleep ? ", and sleeps" : ""}`}`,
   "returns-to-itself": ({ vcpu, at, call }) =>
-    `${vcpu} loops: RET at ${rangeText(at)} returns behind the call at ${rangeText(call)}, which has overwritten X30`,
+    `${vcpu} loops: RET at ${rangeText(at)} returns to the place after the call at ${rangeText(call)}, which has overwritten X30`,
   "stray-exclusive": ({ at, instruction, address, reserved }) =>
     `"${instruction}" at ${rangeText(at)} never succeeds: it stores to ${address}, and the load-exclusive has reserved ${reserved}`,
   "masked-pending": ({ irq, vcpu }) => `${irq} is pending, and ${vcpu} does not take it: PSTATE.I is set`,

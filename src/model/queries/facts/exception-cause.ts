@@ -159,6 +159,8 @@ export type ExceptionCause =
   /** An access by SP, which is near 0. */
   | { readonly code: "no-stack"; readonly access: FaultingAccess; readonly sp: string }
   | { readonly code: "table-outside"; readonly access: FaultingAccess; readonly walk: WalkEnd }
+  /** A program's access to a mapping of a file, after the file's last page. */
+  | { readonly code: "beyond-file"; readonly address: string; readonly path: string; readonly offset: string; readonly size: number }
   // Stage 2, and devices.
   | {
     readonly code: "not-given";
@@ -250,7 +252,7 @@ const FORM_WAYS_OUT: { readonly [F in DataForm]: string } = {
   "gzip": "unpack it first, and branch to the image that it has",
   "devicetree": "branch to the kernel, and give it the address of the devicetree in X0",
   "elf": "load its segments, and branch to its entry",
-  "u-boot": "branch to the image behind its header of 64 bytes",
+  "u-boot": "branch to the image after its header of 64 bytes",
   "aarch32": "build it for AArch64: EL1 here has no AArch32",
 };
 
@@ -362,6 +364,8 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "stack-outside": ({ access, sp }) => `the ${sized(access)} at ${access.address} is to the stack: SP is ${sp}, where nothing is mapped`,
   "no-stack": ({ access, sp }) => `the ${sized(access)} at ${access.address} is to the stack, and SP is ${sp}: the program has set none`,
   "table-outside": ({ access, walk }) => `the walk for ${access.address} left the VM's memory: ${walkText(walk)}`,
+  "beyond-file": ({ address, path, offset, size }) =>
+    `${address} is at ${offset} of ${path} (mmap), which has ${size} ${size === 1 ? "byte" : "bytes"}: there is no page of it`,
   "not-given": ({ ipa, stage1, memory }) =>
     `ipa ${ipa} ${stage1 ? "" : "(stage 1 is off) "}is not memory of the VM, and no device is there; its memory: ${
       memory.join(", ") || "none"
@@ -463,6 +467,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "no-stack": () => "set SP to the end of memory for a stack before the first call",
   "table-outside": ({ walk: { ttbr, level } }) =>
     level < 1 ? `put tables of the VM's own memory into ${ttbr}` : `fix the descriptor of level ${level - 1}, or ${ttbr}`,
+  "beyond-file": () => "map no more than the file has, make it longer first (ftruncate), and do not shorten it while it is mapped",
   "not-given": () => "fix the pointer; memory and devices of the VM are in its devicetree",
   "given-since": ({ parcel }) =>
     parcel === null ? "wait for the mapping before the first access" : `access it after MEM_ACCEPT of ${parcel} has been answered`,

@@ -89,6 +89,7 @@ const forms = once(() => ({
   "stack-outside": of("stack-outside", { access, sp: text }),
   "no-stack": of("no-stack", { access, sp: text }),
   "table-outside": of("table-outside", { access, walk }),
+  "beyond-file": of("beyond-file", { address: text, path: text, offset: text, size: number }),
   "not-given": of("not-given", { access, ipa: text, stage1: flag, memory: texts }),
   "given-since": of("given-since", { access, ipa: text, rights: text, parcel: v.nullable(text) }),
   "no-right": of("no-right", { access, ipa: text, rights: text, owner: text, parcel: v.nullable(text) }),

@@ -97,10 +97,10 @@ function nameless({ word }: Suspect): string | undefined {
   return word !== undefined && ((word & UDF_MASK) === 0 || (nameWord(word)?.name ?? "") === "") ? hex(word, 8) : undefined;
 }
 
-/** Words around which code of A64 has names, of those that tell a form. */
+/** Words without a name in A64, of those that tell a form, in code of AArch32. */
 const NAMELESS_LEAST = 2;
 
-/** What the data at an address is; undefined for code, and for data that is not known. */
+/** The form of the data at an address; undefined for code, and for data that is not known. */
 function formAt({ view, vcpu, taken: { elr } }: Suspect): DataForm | undefined {
   const bytes = new DataView(new ArrayBuffer(FORM_BYTES));
   let nameless = 0;

@@ -69,8 +69,8 @@ function firstOf(view: View, vcpu: Vcpu, loop: EndlessLoop | undefined): Taken |
 }
 
 /**
- * The exception from EL0 in whose handler a vCPU is. Its syndrome is of an earlier one if it has
- * been interrupted at EL0 since: so nothing may be active, and the syndrome has to fit what is there.
+ * The exception from EL0 in whose handler a vCPU is. After an interrupt at EL0 its syndrome is that
+ * of an earlier one: no interrupt may be active, and the syndrome has to fit the instruction.
  */
 function fromEl0(view: View, vcpu: Vcpu): Taken | undefined {
   const { registers } = vcpu, { entered } = registers, last = lastTaken(vcpu), ec = exceptionClass(last.esr);
