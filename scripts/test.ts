@@ -204,11 +204,12 @@ async function runAll(): Promise<boolean> {
         outcomes.push({ ...before, succeeded: true, errors: "", stuck: false });
         continue;
       }
-      const first = await run(files, stuckAfter);
+      const started = performance.now(), first = await run(files, stuckAfter);
       // Tests that are stuck twice fail; the report names them after the first time too.
       const again = first.stuck ? await run(files, stuckAfter) : undefined;
       const outcome = again ? { ...again, errors: `${first.errors}${again.errors}` } : first;
       outcomes.push(outcome);
+      console.log(`${files[0]} to ${files.at(-1)}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
       // A file may have been changed since the run started.
       if (passed && outcome.succeeded && await treeOf(ROOT) === tree) passed.add(files, outcome);
     }

@@ -291,6 +291,24 @@ export const BY_MOUSE: readonly Job[] = [
     size: LARGE,
     steps: [[click(/8 Scheduler/), /Switches/], [click(/H host\/0 {2,}ping\/0 waits/), /ping\/0 yields to host\/0/]],
   },
+  ...([SMALL, HUGE] as const).flatMap((size): Job[] => [
+    {
+      job: "zoom into a function of a profile",
+      size,
+      steps: [
+        [keys(":flame", "Enter"), /▏guest_main[^]*▏guest_main/],
+        [click(/▏guest_main/), / entry › guest_start › guest_main /],
+        [click(/▏guest_main/), /▏guest_main +│/],
+      ],
+      after: [[keys("BSpace", "BSpace", "BSpace", "BSpace"), /▏guest_main[^]*▏guest_main/], close],
+    },
+    {
+      job: "go to a write of a variable",
+      size,
+      steps: [[keys(":who ping:ticks", "Enter"), /insn:\d+/], [click(/insn:\d+/), /◆ PAST/]],
+      after: present,
+    },
+  ]),
   {
     job: "see what can be done to a VM by the hint",
     size: USUAL,
