@@ -187,7 +187,17 @@ const BRANCHES: readonly LookAlike[] = [
   },
   {
     symptom: "external abort",
-    cause: { code: "jump-to-devices", address: "0x0", by: { how: "exception-return" } },
+    cause: { code: "jump-to-devices", by: { how: "branch", register: "X4" }, linked: { place: /^0x800000/, base: "0x80000000" } },
+    wayOut: /link the image for 0x80000000/,
+    ...instead(
+      (base) => `adr x5, 8f\nand x5, x5, #0xffff\nmov64 x4, ${base}\norr x4, x4, x5\nmov x5, #0\nbr x4\n8:`,
+      "0x40080000",
+      "0x80000000",
+    ),
+  },
+  {
+    symptom: "external abort",
+    cause: { code: "jump-to-devices", address: "0x0", by: { how: "exception-return" }, linked: null },
     wayOut: /ELR_EL1/,
     ...instead((to) => `${toMode("0x3c5")}${to}${EXCEPTION_RETURN}`, "mov x0, #0\n", AT_8),
   },

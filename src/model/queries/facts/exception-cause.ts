@@ -192,8 +192,14 @@ export type ExceptionCause =
     readonly parcel: string;
     readonly to: readonly string[];
   }
-  /** A branch to where no memory is: to a device, or to nothing. */
-  | { readonly code: "jump-to-devices"; readonly address: string; readonly ipa: string; readonly by: BranchedBy | null }
+  /** A branch to where no memory is; `linked`: where its image has code at the same offset. */
+  | {
+    readonly code: "jump-to-devices";
+    readonly address: string;
+    readonly ipa: string;
+    readonly by: BranchedBy | null;
+    readonly linked: { readonly place: string; readonly base: string } | null;
+  }
   | {
     readonly code: "nobody-serves";
     readonly access: FaultingAccess;
@@ -375,7 +381,10 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "no-right": ({ access, ipa, rights, owner, parcel }) =>
     `the ${access.kind} needs a right that the VM does not have: ipa ${ipa} is mapped ${rights}, owner ${owner}${parcelText(parcel)}`,
   "lent": ({ ipa, parcel, to }) => `ipa ${ipa} is lent: ${parcel} to ${to.join(", ")}`,
-  "jump-to-devices": ({ address, ipa, by }) => `${wentText(by, address)}${ipa === address ? "" : ` (ipa ${ipa})`}, where no memory is`,
+  "jump-to-devices": ({ address, ipa, by, linked }) =>
+    `${wentText(by, address)}${ipa === address ? "" : ` (ipa ${ipa})`}, where no memory is${
+      linked === null ? "" : `; the image has code at ${linked.place}`
+    }`,
   "nobody-serves": ({ ipa, vm, schedule }) =>
     `ipa ${ipa} is for the VMM of ${vm}, ${
       schedule === "own" ? 'but schedule = "own": no VMM sees the access' : "which has no device there"
@@ -473,7 +482,8 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
     parcel === null ? "wait for the mapping before the first access" : `access it after MEM_ACCEPT of ${parcel} has been answered`,
   "no-right": ({ access: { kind }, parcel }) => parcel === null ? "fix the pointer" : RIGHT_WAYS_OUT[kind] ?? "give this VM the right",
   "lent": ({ parcel, to }) => `wait until ${to.join(", ")} releases ${parcel}, and reclaim it`,
-  "jump-to-devices": ({ address, by }) => branchWayOut(by, address),
+  "jump-to-devices": ({ address, by, linked }) =>
+    `${branchWayOut(by, address)}${linked === null ? "" : `, or link the image for ${linked.base}, where it is loaded`}`,
   "nobody-serves": ({ schedule }) =>
     schedule === "own"
       ? 'remove schedule = "own", or the access'

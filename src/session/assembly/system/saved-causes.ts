@@ -94,7 +94,12 @@ const forms = once(() => ({
   "given-since": of("given-since", { access, ipa: text, rights: text, parcel: v.nullable(text) }),
   "no-right": of("no-right", { access, ipa: text, rights: text, owner: text, parcel: v.nullable(text) }),
   "lent": of("lent", { access, ipa: text, parcel: text, to: texts }),
-  "jump-to-devices": of("jump-to-devices", { address: text, ipa: text, by: branched }),
+  "jump-to-devices": of("jump-to-devices", {
+    address: text,
+    ipa: text,
+    by: branched,
+    linked: v.nullable(v.strictObject({ place: text, base: text })),
+  }),
   "nobody-serves": of("nobody-serves", { access, ipa: text, vm: text, schedule: v.picklist(["proxy", "own"]) }),
   "not-emulated": of("not-emulated", { access, ipa: text, by: text }),
   "device-refuses": of("device-refuses", { access, ipa: text, device: text }),

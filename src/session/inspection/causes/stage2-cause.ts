@@ -10,6 +10,7 @@ import { hex } from "../../../kit/support/text/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { readOwner } from "../readers/objects/read-memory.ts";
 import { Vmid } from "../readers/guest-names.ts";
+import { decode } from "../../../cpu/isa/decode.ts";
 import { branchedBy } from "./branched.ts";
 import { causeRule, type Suspect } from "./cause-rule.ts";
 import type { Taken } from "./taken.ts";
@@ -48,6 +49,7 @@ function stage2Cause({ view, vcpu, taken, word, access }: Suspect): Stage2Cause 
       address: access.address,
       ipa: at,
       by: branchedBy(view, vcpu, taken.far),
+      linked: linkedElsewhere(view, vcpu, ipa),
     };
   }
   if (device) {
@@ -69,6 +71,17 @@ function stage2Cause({ view, vcpu, taken, word, access }: Suspect): Stage2Cause 
   if (now) return givenSince(view, access, at, now);
   return lentAway(view, vcpu, access, ipa) ??
     { code: "not-given", access, ipa: at, stage1: at !== access.address, memory: memoryOf(vcpu) };
+}
+
+/** Images are linked for multiples of this. */
+const LINKED_FOR = 0x1_0000;
+
+/** The code of a VM's image at the offset of an address from the base that it may be linked for. */
+function linkedElsewhere(view: View, { space }: Vcpu, ipa: number): { readonly place: string; readonly base: string } | null {
+  const offset = ipa % LINKED_FOR, loadedWord = (at: number) => view.system.vms.loadedWord(view.vmNameOf(space), at);
+  const base = space.stage2.entries().map((entry) => entry.ipa).find((start) => loadedWord(start) !== undefined);
+  const word = base === undefined || offset === 0 ? undefined : loadedWord(base + offset);
+  return base === undefined || !word || decode(word) === undefined ? null : { place: hex(base + offset), base: hex(base) };
 }
 
 /** The abort as the hypervisor made it, unless the vCPU has taken another one since. */
