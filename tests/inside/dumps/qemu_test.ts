@@ -11,9 +11,10 @@ import { LINUX_TABLES } from "../../../src/model/queries/linux-tables.ts";
 import type { AnyArguments } from "../../../src/model/queries/query-arguments.ts";
 import type { Table } from "../../../src/model/queries/table.ts";
 import { type TableName, TABLES } from "../../../src/model/queries/tables.ts";
+import { ordinaryGuest } from "../../guests/guest.ts";
 import { withPrograms } from "../../guests/programs.ts";
 import { rightQuery } from "../../session/inspection/system.ts";
-import { LONG } from "../../support/long.ts";
+import { LONG, longTest } from "../../support/long.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 import { type Asked, debugKernel, Drgn } from "../linux/core-tools.ts";
 import { RELEASES } from "../linux/debian.ts";
@@ -44,37 +45,57 @@ function askedOf(inspector: DumpInspector): Asked {
   return { ask, rows: (table, args) => rowsIn(table, ask(table, args)) };
 }
 
+/** The files of a kernel that QEMU runs. */
+interface QemuGuest {
+  readonly image: string;
+  readonly initrd: string;
+}
+
+/** Each form of its dumps has the same rows, and the log that its console has shown. */
+async function checkForms({ image, initrd }: QemuGuest, folder: string): Promise<void> {
+  await using qemu = await Qemu.started(image, initrd, folder);
+  await qemu.until(READY);
+  const answers = new Map<string, unknown>();
+  for (const [form, files] of Object.entries(await dumpsIn(folder, qemu))) {
+    const inspector = opened(...files), { ask } = askedOf(inspector);
+    for (const { name, args } of Object.values(LINUX_TABLES) as readonly Table[]) {
+      const table = name as TableName, { rows, error, gaps } = ask(table, args?.pid ? { pid: 1 } : {});
+      assert.equal(error, undefined, `${form} ${table}`);
+      if (!answers.has(table)) answers.set(table, { rows, gaps });
+      else assert.deepEqual({ rows, gaps }, answers.get(table), `${form}: ${table}`);
+      if (table === "linux.irqs") assert.ok(rows.length > 2, "it has interrupts");
+      if (table !== "linux.log") continue;
+      const log = new Set(rows.map(({ text }) => String(text).trim()));
+      const missing = [...qemu.shown.matchAll(/^\[ *\d+\.\d+\] (.*\S)\s*$/gm)].map(([, text]) => text.trim()).filter((text) =>
+        !log.has(text)
+      );
+      assert.deepEqual(missing, []);
+    }
+    if (form === "raw memory") continue;
+    for (const vcpu of ["dump/0", "dump/1"]) {
+      const { rows } = inspector.answer({ table: "vcpu.stack", args: { vcpu } });
+      assert.match(
+        String(rows.at(-1)?.symbol),
+        /^(?:__primary_switched|__secondary_switched|ret_from_fork|el0t_64_sync|secondary_start_kernel)/,
+      );
+    }
+  }
+}
+
+longTest("a Debian trixie with pages of 16 KiB that QEMU has run is read from each of its dumps", () =>
+  inFolder(async (folder) => {
+    const { image, initrd } = await ordinaryGuest("trixie", [], "linux-image-arm64-16k"),
+      guest = { image: `${folder}/Image`, initrd: `${folder}/initrd` };
+    await Deno.writeFile(guest.image, image);
+    await Deno.writeFile(guest.initrd, initrd);
+    await checkForms(guest, folder);
+  }));
+
 for (const release of LONG ? RELEASES : []) {
   Deno.test(`a Debian ${release} that QEMU has run is read from each of its dumps`, () =>
     inFolder(async (folder) => {
       const { folder: guest } = await catalogEntry(`debian-${release}`);
-      await using qemu = await Qemu.started(`${guest}/Image`, `${guest}/initrd`, folder);
-      await qemu.until(READY);
-      const answers = new Map<string, unknown>();
-      for (const [form, files] of Object.entries(await dumpsIn(folder, qemu))) {
-        const inspector = opened(...files), { ask } = askedOf(inspector);
-        for (const { name, args } of Object.values(LINUX_TABLES) as readonly Table[]) {
-          const table = name as TableName, { rows, error, gaps } = ask(table, args?.pid ? { pid: 1 } : {});
-          assert.equal(error, undefined, `${form} ${table}`);
-          if (!answers.has(table)) answers.set(table, { rows, gaps });
-          else assert.deepEqual({ rows, gaps }, answers.get(table), `${form}: ${table}`);
-          if (table === "linux.irqs") assert.ok(rows.length > 2, "it has interrupts");
-          if (table !== "linux.log") continue;
-          const log = new Set(rows.map(({ text }) => String(text).trim()));
-          const missing = [...qemu.shown.matchAll(/^\[ *\d+\.\d+\] (.*\S)\s*$/gm)].map(([, text]) => text.trim()).filter((text) =>
-            !log.has(text)
-          );
-          assert.deepEqual(missing, []);
-        }
-        if (form === "raw memory") continue;
-        for (const vcpu of ["dump/0", "dump/1"]) {
-          const { rows } = inspector.answer({ table: "vcpu.stack", args: { vcpu } });
-          assert.match(
-            String(rows.at(-1)?.symbol),
-            /^(?:__primary_switched|__secondary_switched|ret_from_fork|el0t_64_sync|secondary_start_kernel)/,
-          );
-        }
-      }
+      await checkForms({ image: `${guest}/Image`, initrd: `${guest}/initrd` }, folder);
     }));
 
   Deno.test(`drgn reads of the core file that QEMU has written what el2 reads of each dump: ${release}`, () =>
