@@ -20,6 +20,7 @@ const branched = v.nullable(v.variant("how", [
   v.strictObject({ how: v.literal("power-on"), first: flag }),
   v.strictObject({ how: v.literal("branch"), register: text }),
 ]));
+const linked = v.nullable(v.strictObject({ place: text, base: text }));
 const because = v.picklist(["stage-1-off", "mair", "stage-2"]);
 
 const of = <C extends string, E extends v.ObjectEntries>(code: C, entries: E) => v.strictObject({ code: v.literal(code), ...entries });
@@ -94,12 +95,7 @@ const forms = once(() => ({
   "given-since": of("given-since", { access, ipa: text, rights: text, parcel: v.nullable(text) }),
   "no-right": of("no-right", { access, ipa: text, rights: text, owner: text, parcel: v.nullable(text) }),
   "lent": of("lent", { access, ipa: text, parcel: text, to: texts }),
-  "jump-to-devices": of("jump-to-devices", {
-    address: text,
-    ipa: text,
-    by: branched,
-    linked: v.nullable(v.strictObject({ place: text, base: text })),
-  }),
+  "jump-to-devices": of("jump-to-devices", { address: text, ipa: text, by: branched, linked }),
   "nobody-serves": of("nobody-serves", { access, ipa: text, vm: text, schedule: v.picklist(["proxy", "own"]) }),
   "not-emulated": of("not-emulated", { access, ipa: text, by: text }),
   "device-refuses": of("device-refuses", { access, ipa: text, device: text }),
