@@ -107,8 +107,7 @@ export class Page extends ShownPage {
     }
   }
 
-  /** Clicks at a place, in pixels of the page. */
-  async click(x: number, y: number): Promise<void> {
+  override async click(x: number, y: number): Promise<void> {
     for (const type of ["mousePressed", "mouseReleased"]) {
       await this.ask("Input.dispatchMouseEvent", { type, x, y, button: "left", clickCount: 1 });
     }

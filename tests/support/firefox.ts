@@ -77,7 +77,16 @@ class FirefoxPage extends ShownPage {
   override async type(text: string): Promise<void> {
     const actions = Array.from(text, (character) => KEYS[character] ?? character)
       .flatMap((value) => [{ type: "keyDown", value }, { type: "keyUp", value }]);
-    await this.process.ask("input.performActions", { context: this.context, actions: [{ type: "key", id: "keyboard", actions }] });
+    await this.#perform({ type: "key", id: "keyboard", actions });
+  }
+
+  override async click(x: number, y: number): Promise<void> {
+    const press = { type: "pointerDown", button: 0 }, release = { type: "pointerUp", button: 0 };
+    await this.#perform({ type: "pointer", id: "mouse", actions: [{ type: "pointerMove", x, y }, press, release] });
+  }
+
+  async #perform(source: Values): Promise<void> {
+    await this.process.ask("input.performActions", { context: this.context, actions: [source] });
   }
 
   override async close(): Promise<void> {

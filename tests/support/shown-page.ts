@@ -14,6 +14,9 @@ export abstract class ShownPage {
   /** Types a text, as a keyboard does. */
   abstract type(text: string): Promise<void>;
 
+  /** Clicks at a place, in pixels of the page. */
+  abstract click(x: number, y: number): Promise<void>;
+
   abstract close(): Promise<void>;
 
   /** The text of an element, with a line for each of its rows; "" without such an element. */

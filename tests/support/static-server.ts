@@ -1,4 +1,4 @@
-// A plain static server: files of a folder below a path, without any header.
+// A static server: files of a folder below a path, a plain one without any header.
 
 /** A server that listens. */
 interface StaticServer extends AsyncDisposable {
@@ -12,12 +12,12 @@ const TYPES: Readonly<Record<string, string>> = {
   rec: "application/octet-stream",
 };
 
-export function serveFolder(folder: string, path = "/"): StaticServer {
+export function serveFolder(folder: string, path = "/", headers: Readonly<Record<string, string>> = {}): StaticServer {
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
     const { pathname } = new URL(request.url), name = pathname.endsWith("/") ? `${pathname}index.html` : pathname;
     const type = TYPES[name.slice(name.lastIndexOf(".") + 1)], file = `${folder}/${name.slice(path.length)}`;
     const content = name.startsWith(path) && type ? await Deno.readFile(file).catch(() => undefined) : undefined;
-    return content ? new Response(content, { headers: { "content-type": type } }) : new Response(null, { status: 404 });
+    return content ? new Response(content, { headers: { ...headers, "content-type": type } }) : new Response(null, { status: 404 });
   });
   return { url: `http://127.0.0.1:${server.addr.port}${path}`, [Symbol.asyncDispose]: () => server.shutdown() };
 }

@@ -37,7 +37,7 @@ async function show(): Promise<void> {
   if (opened.kind === "refused") return terminal.say(problemText(opened.problem));
   const { end } = await runTui(opened.client, port, {
     title: name,
-    ...live ? {} : { readOnly: true, replay: true, recording: name, address: location.href.replace(/#.*$/s, "") },
+    ...live ? {} : { replay: true, recording: name, address: location.href.replace(/#.*$/s, "") },
     linked: opened.linked,
     depth: "direct",
     ascii: false,
