@@ -15,7 +15,7 @@ const Unpacking = globalThis.DecompressionStream;
  */
 export async function unpacked(name: string, packed: Uint8Array<ArrayBuffer>, most: number): Promise<Uint8Array> {
   const stream = new Unpacking("gzip"), writer = stream.writable.getWriter(), pieces: Uint8Array[] = [];
-  // What the writer does not take, the reader hears of, too.
+  // The reader gets the writer's error, too.
   writer.write(packed).then(() => writer.close()).catch(() => {});
   let size = 0;
   try {

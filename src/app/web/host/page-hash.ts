@@ -63,7 +63,7 @@ class PageHash {
     return form === "hex" ? bytes.toHex() : bytes;
   }
 
-  /** Takes whole blocks: bytes from a start to an end. Values stay in locals, which is twice as fast. */
+  /** Takes whole blocks, from a start to an end. Locals of 32 bits are what makes it fast. */
   #blocks(bytes: Uint8Array, start: number, end: number): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset), state = this.#state, words = schedule, constants = CONSTANTS;
     let a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];

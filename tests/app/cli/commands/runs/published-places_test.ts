@@ -37,7 +37,7 @@ longTest("50 places of a published recording, and answers there, are those that 
     await using server = serveFolder(`${folder}/site`);
     const page = await browser.open(server.url, LAPTOP);
     await page.shows(ROWS, /ended: .*identical/);
-    /** Each place is another one: the page begins anew, as with a link that is pasted into its address. */
+    /** Each place is another one: the page begins anew, as with a pasted link. */
     const shown = async (to: number, parts: string, command = "") => {
       const fragment = `to=${to}${parts}`, there = RegExp(`ended: replayed up to instruction ${[...String(to)].join(" ?")}\\b`);
       await page.value(`location.hash = ${JSON.stringify(fragment)}`);

@@ -11,7 +11,7 @@ import { inFolder } from "../../../../support/temporary-folder.ts";
 
 const BROWSERS = { Chromium: () => Browser.start(), Firefox: () => Firefox.start() } as const;
 
-/** The headers of a careful server: what the page says of itself, and what only a header can say. */
+/** The headers of a careful server: the page's own policy, and rules that need a header. */
 const STRICT = {
   "content-security-policy": `${PUBLISHED_POLICY}; frame-ancestors 'none'`,
   "cross-origin-embedder-policy": "require-corp",
