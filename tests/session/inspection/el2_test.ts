@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type Query, rowsOf } from "../../../src/model/queries/query.ts";
-import { CODE, PAGE_TABLES, PRINTED, REGISTERS, STACK, VCPUS } from "../../../src/model/queries/tables.ts";
+import { CODE, EVENTS, PAGE_TABLES, PRINTED, REGISTERS, STACK, VCPUS } from "../../../src/model/queries/tables.ts";
 import { answerDebugger, DEBUG_REGISTERS } from "../../../src/machine/hypervisor/interface.ts";
 import { oneVm } from "../../../src/model/queries/debugged-vms.ts";
 import { targetDescription } from "../../../src/session/debug/target-description.ts";
@@ -141,4 +141,28 @@ Deno.test("a debugger has the registers of EL2 of such a vCPU, and of no other",
     assert.match(description, /"ICH_LR3_EL2"/);
     assert.doesNotMatch(description, /"ICH_LR4_EL2"/);
     assert.doesNotMatch(plain, /_EL2/);
+  }));
+
+Deno.test("each exit of a guest to EL2 is an event, with its class, its call and the address of an abort", () =>
+  withEl2Program(["start.S", "guest.c"], async (elf) => {
+    const guests = await machineAtEl2(elf), { system } = guests;
+    // EL2 has its vectors from its fourth instruction on.
+    system.stopAt(100);
+    while (system.instructions() < 100) system.machine.run(MOST, 1);
+    system.stopAt(Infinity);
+    system.inspector.watch(["trap"]);
+    system.kernelEvents.follow();
+    assert.equal(await guests.end(1), "SYSTEM_OFF");
+    const events = rowsOf(EVENTS, answered(guests, { table: "events", args: { kinds: "trap" } })).filter(({ text }) =>
+      text.startsWith("VMID")
+    );
+    assert.deepEqual(events.map(({ text }) => text), [
+      "VMID 1 enters EL2 from 0x80000008: HVC #1",
+      "VMID 1 enters EL2 from 0x8000000c: data abort from a lower level, read: translation fault, level 3 0x80001000",
+      "VMID 1 enters EL2 from 0x80000010: HVC #2",
+      "VMID 1 enters EL2 from 0x80000014: SMC 0xfeed",
+      "VMID 1 enters EL2 from 0x8000001c: HVC #3",
+      "VMID 1 enters EL2 from 0x80000024: IRQ",
+      "VMID 1 enters EL2 from 0x80000030: HVC #4",
+    ]);
   }));

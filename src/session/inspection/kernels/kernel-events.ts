@@ -1,6 +1,6 @@
-// Events inside the kernels of VMs, while somebody wants them: the core looks at vCPUs that pass
-// certain places of a kernel's code. The guest does not notice, and without a listener nothing is
-// looked at.
+// Events inside VMs, while somebody wants them: the core looks at vCPUs that pass certain places of
+// a kernel's code, and on CPUs with EL2 the vectors by which its guests enter it. The VM does not
+// notice, and without a listener nothing is looked at.
 
 import { KERNEL_KINDS, type TraceKind } from "../../../machine/abi/trace.ts";
 import type { DebugCore, VcpuState } from "../../../cpu/core/interface.ts";
@@ -10,11 +10,12 @@ import type { Gap } from "../../../model/queries/facts/gap.ts";
 import type { KernelPlace, KernelPlaces } from "../readers/guest/guest-kernel.ts";
 import type { View } from "../readers/inspected.ts";
 import { addressKey } from "../../../kit/support/values/address-key.ts";
+import { guestEntries, guestExit } from "./guest-exits.ts";
 import { placesOf } from "./kernels.ts";
 
 /** Requirements on the system. */
 interface ObservedSystem {
-  readonly core: Pick<DebugCore, "stops">;
+  readonly core: Pick<DebugCore, "stops" | "cpu">;
   readonly hypervisor: () => Hypervisor;
   readonly view: () => View;
   /** Reports a bug in el2 itself. */
@@ -36,7 +37,11 @@ export class KernelEvents {
   readonly #observed = new Map<AddressSpace, Observed>();
   /** By tables of stage 2 and `addressKey`. */
   readonly #places = new Map<number, ReadonlyMap<number, KernelPlace>>();
+  /** Entries of EL2 that are observed, the same. */
+  readonly #entries = new Map<number, Map<number, bigint>>();
   #kinds: readonly TraceKind[] = [];
+  /** Whether exits of guests of a CPU's EL2 are wanted. */
+  #wantsExits = false;
   #gap: Gap | undefined;
   #onLoad: LoadListener | undefined;
 
@@ -44,6 +49,10 @@ export class KernelEvents {
 
   /** Whether anybody wants such events, or hears of modules. */
   get wanted(): boolean {
+    return this.#wantsExits || this.#wantsKernels;
+  }
+
+  get #wantsKernels(): boolean {
     return this.#kinds.length > 0 || this.#onLoad !== undefined;
   }
 
@@ -61,14 +70,20 @@ export class KernelEvents {
   /** The kinds of events that are wanted may have changed. */
   wantsChanged(): void {
     const { wanted } = this.system.hypervisor().trace, kinds = KERNEL_KINDS.filter((kind) => wanted[kind]);
-    if (kinds.length === this.#kinds.length && kinds.every((kind) => this.#kinds.includes(kind))) return;
+    const exits = wanted.trap && this.system.core.cpu.features.has("FEAT_EL2");
+    if (exits === this.#wantsExits && kinds.length === this.#kinds.length && kinds.every((kind) => this.#kinds.includes(kind))) return;
     this.#kinds = kinds;
+    this.#wantsExits = exits;
     this.#gap = undefined;
     this.#beginAgain();
   }
 
   #beginAgain(): void {
     for (const space of [...this.#observed.keys()]) this.#leave(space);
+    for (const [stage2, entries] of this.#entries) {
+      for (const address of entries.values()) this.system.core.stops.ignore(stage2, address);
+    }
+    this.#entries.clear();
     this.system.core.stops.observer = this.wanted ? (vcpu, time, retired) => this.#pass(vcpu, time, retired) : undefined;
   }
 
@@ -77,7 +92,8 @@ export class KernelEvents {
    * @throws SymbolSearch
    */
   follow(): void {
-    if (!this.wanted) return;
+    if (this.#wantsExits) this.#followEntries();
+    if (!this.#wantsKernels) return;
     const view = this.system.view(), { addressSpaces } = view.hypervisor, spaces = new Set(addressSpaces.values());
     for (const space of this.#observed.keys()) if (!spaces.has(space)) this.#leave(space);
     for (const space of spaces) {
@@ -85,6 +101,21 @@ export class KernelEvents {
       if (known && known.places.of === places?.of && known.stage2 === stage2) continue;
       if (known) this.#leave(space);
       if (places && stage2 !== undefined) this.#enter(space, { stage2, places, at: this.#placesIn(view.vmNameOf(space), places) });
+    }
+  }
+
+  /** Observes the vectors that vCPUs have at EL2 now; those that they had stay. */
+  #followEntries(): void {
+    for (const { native, registers } of this.system.view().objects("thread")) {
+      if (native || !registers.hasEl2 || registers.getRegister("VBAR_EL2") === 0n) continue;
+      const entries = this.#entries.get(registers.stage2) ?? new Map<number, bigint>();
+      this.#entries.set(registers.stage2, entries);
+      for (const address of guestEntries(registers)) {
+        const key = addressKey(address);
+        if (entries.has(key)) continue;
+        entries.set(key, address);
+        this.system.core.stops.observe(registers.stage2, address);
+      }
     }
   }
 
@@ -112,11 +143,12 @@ export class KernelEvents {
 
   /** A vCPU is at an instruction that has a mark. */
   #pass(vcpu: VcpuState, time: number, retired: number): boolean | undefined {
-    const place = this.#places.get(vcpu.stage2)?.get(vcpu.keyOf("PC"));
-    if (!place) return undefined;
+    const pc = vcpu.keyOf("PC"), place = this.#places.get(vcpu.stage2)?.get(pc);
+    const isEntry = this.#entries.get(vcpu.stage2)?.has(pc) ?? false;
+    if (!place && !isEntry) return undefined;
     const hypervisor = this.system.hypervisor();
     try {
-      const event = place.seen(vcpu, time);
+      const event = isEntry ? guestExit(vcpu, time) : place?.seen(vcpu, time);
       if (!event) return false;
       if ("code" in event) this.#gap = event;
       else hypervisor.trace.observed(event, time, retired);

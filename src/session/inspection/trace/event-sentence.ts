@@ -18,7 +18,7 @@ const SENTENCES: { readonly [kind: string]: Sentence | undefined } = {
   sched: ({ name, fields }) => switched(name, fields),
   virq: ({ name, fields }) => raised(name, fields),
   mmio: ({ name, fields }) => accessed(name, fields),
-  trap: ({ name, fields }) => registerAccessed(name, fields),
+  trap: ({ name, fields }) => fields.guest === undefined ? registerAccessed(name, fields) : guestLeft(name, fields),
   psci: ({ name, fields, result }) => {
     const call = psciCall(name, fields);
     return call && `${call}${result ? ` -> ${result.name}` : ""}`;
@@ -132,6 +132,14 @@ function registerAccessed(name: string, { access, value, undefined: isUndefined 
   if (access !== "read" && access !== "write") return undefined;
   const words = typeof value === "bigint" ? registerWords(name, value) : undefined;
   return `${access} ${name}${isUndefined ? ": the instruction is UNDEFINED" : ` = ${valueText(value)}`}${words ? ` (${words})` : ""}`;
+}
+
+/** A guest of a vCPU's EL2 leaves to that. */
+function guestLeft(name: string, { guest, pc, call, immediate, access, ipa }: TraceFields): string {
+  const more = call ?? (immediate === undefined ? undefined : `#${immediate}`), of = access ?? "";
+  return `VMID ${guest} enters EL2 from ${valueText(pc)}: ${
+    [of, name, more, ipa].filter((part) => part !== undefined && part !== "").join(" ")
+  }`;
 }
 
 const valueText = (value: unknown) => typeof value === "bigint" ? hex(value) : String(value);

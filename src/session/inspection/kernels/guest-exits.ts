@@ -1,0 +1,85 @@
+// Exits of the guests of a vCPU's EL2, as events: a vCPU is seen at the vectors of EL2 for a lower
+// level, where EL2's registers have what the guest did. Arm ARM D1.10.2, D13.2.37 (ESR_EL2),
+// D13.2.63 (HPFAR_EL2); Arm DEN 0022 (PSCI) and 0028 (SMCCC).
+
+import { AbortSyndrome, ExceptionClass, exceptionClass, Hcr, type VcpuState, Vector } from "../../../cpu/core/interface.ts";
+import { systemRegisterText } from "../../../cpu/isa/names/system-register-names.ts";
+import type { Observed } from "../../../machine/hypervisor/inspect.ts";
+import { Fid, Owner, ownerOf, ownerText, SMCCC_ARCH_FEATURES, SMCCC_VERSION } from "../../../machine/abi/smccc.ts";
+import { hex } from "../../../kit/support/text/number-text.ts";
+import { field } from "../../../kit/support/values/bits.ts";
+import { isAbort, syndromeText } from "../trace/syndromes.ts";
+
+/** The vectors for exceptions of a lower level in AArch64, from the first on. */
+const KINDS = ["synchronous", "IRQ", "FIQ", "SError"] as const;
+const VECTOR_SIZE = Vector.Irq, INSTRUCTION = 4n;
+
+/** The addresses at which the guests of a vCPU enter its EL2. */
+export function guestEntries(vcpu: VcpuState): bigint[] {
+  const vectors = vcpu.getRegister("VBAR_EL2");
+  return KINDS.map((_, index) => BigInt.asUintN(64, vectors + BigInt(Vector.LowerAarch64 + VECTOR_SIZE * index)));
+}
+
+/** Functions of PSCI by number. */
+const PSCI = [
+  ...["VERSION", "CPU_SUSPEND", "CPU_OFF", "CPU_ON", "AFFINITY_INFO", "MIGRATE", "MIGRATE_INFO_TYPE", "MIGRATE_INFO_UP_CPU"],
+  ...["SYSTEM_OFF", "SYSTEM_RESET", "FEATURES", "CPU_FREEZE", "CPU_DEFAULT_SUSPEND", "NODE_HW_STATE", "SYSTEM_SUSPEND"],
+  ...["SET_SUSPEND_MODE", "STAT_RESIDENCY", "STAT_COUNT", "SYSTEM_RESET2", "MEM_PROTECT", "MEM_PROTECT_CHECK_RANGE"],
+] as const;
+const FUNCTION = 0xffff;
+
+/** The function that a call of SMCCC names in X0; of others the owner. */
+function callText(vcpu: VcpuState): string {
+  const id = Number(vcpu.getX(0) & 0xffff_ffffn), psci = PSCI[id & FUNCTION];
+  if (id === SMCCC_VERSION) return "SMCCC_VERSION";
+  if (id === SMCCC_ARCH_FEATURES) return "SMCCC_ARCH_FEATURES";
+  if (id & Fid.Fast && ownerOf(id) === Owner.StandardSecure && psci !== undefined) return `PSCI ${psci}`;
+  return id & Fid.Fast ? `${hex(id)} of ${ownerText(id)}` : hex(id);
+}
+
+/** VTTBR_EL2.VMID. */
+const VMID_SHIFT = 48n;
+
+/** The exit of a guest of a vCPU at a vector; undefined if it is not one: EL0 of a host. */
+export function guestExit(vcpu: VcpuState, time: number): Observed | undefined {
+  const hcr = vcpu.getRegister("HCR_EL2");
+  if (!(hcr & Hcr.VM) || hcr & Hcr.TGE) return undefined;
+  const offset = Number(BigInt.asUintN(64, vcpu.pc - vcpu.getRegister("VBAR_EL2"))) - Vector.LowerAarch64;
+  const kind = KINDS[offset / VECTOR_SIZE];
+  const { name, ...what } = kind === "synchronous" ? synchronous(vcpu) : { name: kind };
+  // ELR_EL2 of a call is the address of the next instruction.
+  const pc = vcpu.getRegister("ELR_EL2") - (name === "HVC" ? INSTRUCTION : 0n);
+  const guest = Number(vcpu.getRegister("VTTBR_EL2") >> VMID_SHIFT);
+  return { kind: "trap", time, name, fields: { guest, pc, ...what } };
+}
+
+/** The name and parts of a synchronous exception, by its class. */
+function synchronous(vcpu: VcpuState): { readonly name: string; readonly [more: string]: unknown } {
+  const esr = Number(vcpu.getRegister("ESR_EL2") & 0xffff_ffffn);
+  switch (exceptionClass(esr)) {
+    case ExceptionClass.Hvc:
+    case ExceptionClass.Smc: {
+      const immediate = esr & 0xffff, name = exceptionClass(esr) === ExceptionClass.Hvc ? "HVC" : "SMC";
+      return { name, ...immediate === 0 ? { call: callText(vcpu) } : { immediate } };
+    }
+    case ExceptionClass.Wfx:
+      return { name: esr & 1 ? "WFE" : "WFI" };
+    case ExceptionClass.SystemRegister:
+      return { name: registerOf(esr), access: esr & 1 ? "read" : "write" };
+    default:
+      return { name: syndromeText(esr, 2), ...isAbort(esr) && { ipa: hex(addressOf(vcpu, esr)) } };
+  }
+}
+
+/** The register of a trapped MSR, MRS or SYS, by the syndrome's fields. */
+function registerOf(esr: number): string {
+  const part = (lowest: number, bits: number) => field(BigInt(esr), lowest, bits);
+  const number = (part(20, 2) & 1) << 14 | part(14, 3) << 11 | part(10, 4) << 7 | part(1, 4) << 3 | part(17, 3);
+  return systemRegisterText(number).toUpperCase();
+}
+
+/** The intermediate physical address of an abort: the page of HPFAR_EL2, the offset of FAR_EL2. */
+function addressOf(vcpu: VcpuState, esr: number): bigint {
+  const page = (vcpu.getRegister("HPFAR_EL2") >> 4n) << 12n;
+  return esr & AbortSyndrome.S1ptw ? page : page | vcpu.getRegister("FAR_EL2") & 0xfffn;
+}
