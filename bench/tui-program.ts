@@ -26,7 +26,7 @@ function program(...words: string[]): string[] {
   return command.toSpliced(command.indexOf("run") + 1, 0, "--no-prompt", "--allow-net", "--allow-run", "--allow-sys");
 }
 
-/** A program on a terminal of its own, which is a pty of util-linux's script. */
+/** A program on its own terminal, which is a pty of util-linux's script. */
 class OnTerminal implements AsyncDisposable {
   readonly began = performance.now();
   readonly #child: Deno.ChildProcess;

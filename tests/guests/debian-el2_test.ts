@@ -41,7 +41,7 @@ const CASES: readonly {
 ];
 
 const GUEST_FILES = "/guest", DISK = "disk", WRITTEN = "written-by-the-guest";
-/** What Debian's QEMU gets: a machine of KVM with virtio devices. */
+/** Arguments of Debian's QEMU: a machine of KVM with virtio devices. */
 const QEMU = [
   ...["qemu-system-aarch64 -nodefaults -nographic -serial stdio", "-M virt,gic-version=3 -accel kvm -cpu host -m 256 -smp 2"],
   `-kernel ${GUEST_FILES}/Image -initrd ${GUEST_FILES}/initrd -append 'console=ttyAMA0 quiet'`,

@@ -60,7 +60,7 @@ Deno.test(
         await eventually(() => terminal.modes(), (modes) => JSON.stringify(modes) === JSON.stringify(SANE));
         await eventually(() => Deno.stat(`/proc/${pid}`).then(() => true, () => false), (alive) => !alive);
         await terminal.until(/^el2: ended by SIG(TERM|HUP)$/m);
-        // The shell reads the next line only then. A launcher that is killed ends before the program.
+        // The shell reads the next line then. A launcher that is killed ends before the program.
         if (code !== undefined) await terminal.until(new RegExp(`left with ${code}\\n${SANE_MODES}`));
       }
     }),

@@ -50,10 +50,10 @@ const CALLS: readonly (readonly [RegExp, gunyah: string, geniezone: string])[] =
   [/vcpu/i, "GH_VCPU_RUN", "GZVM_RUN"],
 ];
 
-/** The exit status with which crosvm ends is no errno. */
+/** The exit status with which crosvm ends is not an errno. */
 const ENDS = /^exiting with error \d{1,3}: /;
 /** A chain of causes that follows an error, as Rust's anyhow prints it. */
-const CHAIN = "Caused by:", LINK = /^ {4,}(?:\d{1,2}: )?(.{1,400})/, LINKS_MAX = 8;
+const CHAIN = "Caused by:", LINK = /^ {4,}(?:\d{1,2}: )?([^ ].{0,399})/, LINKS_MAX = 8;
 
 /** A message with the causes that follow it, the last one at the end. */
 function withCauses(message: string, after: readonly string[]): string {

@@ -8,7 +8,7 @@ import { beforeStamp } from "./ktap-line.ts";
 /** The exit status of a test that was skipped, as kselftest has it. */
 export const SKIPPED = 4;
 
-/** A command of the user, which a shell apart executes: it may end its shell, or change its state. */
+/** A command of the user, for a shell apart: it may end its shell, or change its state. */
 export const inShellApart = (command: string): string => `sh -c ${shellQuoted(command)}`;
 
 /** Both words begin so. */

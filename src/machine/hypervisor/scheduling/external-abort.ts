@@ -24,7 +24,7 @@ export function takeExternalAbort(vcpu: Vcpu, exit: Pick<Exit, "esr" | "far" | "
   const esr = ((fromEl0 ? lower : lower + 1) << 26 | exit.esr & ESR_IL | flags | statusOf(vcpu, exit)) >>> 0;
   const page = vcpu.space.stage2.lookup(exit.ipa), { registers } = vcpu, { pc } = registers;
   vcpu.services.core.takeException(registers, esr, exit.far);
-  // A hypervisor in the core may get it in place of EL1: then it is from a lower level.
+  // A hypervisor in the core may get it instead of EL1: then it is from a lower level.
   const taken = registers.getRegister((registers.pstate & Pstate.ElMask) === Pstate.EL2 ? "ESR_EL2" : "ESR_EL1");
   vcpu.noteExternalAbort({ pc, far: exit.far, ipa: exit.ipa, esr: Number(taken), page });
 }
