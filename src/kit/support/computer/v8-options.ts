@@ -8,7 +8,7 @@
  */
 const HEAP = "--max-semi-space-size=8", BEGINS = "--min-semi-space-size=8";
 /**
- * No steps of marking in tasks that do nothing else: Deno's event loop turns without a pause until the
+ * No steps of marking in separate tasks: Deno's event loop turns without a pause until the
  * threads that mark are done, hundreds of times for each collection of the old generation, and
  * longest on a busy computer. Steps go with allocation alone, and what is left with the end of the
  * collection, which takes 4 ms as before; a session at rest with screens takes a tenth to a half
