@@ -9,6 +9,7 @@ static const struct { const char *name; u32 word; } instructions[] = {
   {"msr csselr_el1", WRITE(REG(3, 2, 0, 0, 0), 31)}, {"mrs midr_el1", READ(REG(3, 0, 0, 0, 0), 2)}, {"mrs daif", READ(REG(3, 3, 4, 2, 1), 1)},
   {"tlbi vmalle1", 0xd508871f}, {"tlbi alle1", 0xd50c879f}, {"tlbi vmalls12e1is", 0xd50c83df}, {"tlbi ipas2e1is", 0xd50c8020},
   {"tlbi alle2", 0xd50c871f}, {"tlbi vae2is", 0xd50c8320}, {"at s1e2r", 0xd50c7800}, {"dc cvau", 0xd50b7b20}, {"ic iallu", 0xd508751f},
+  {"mrs lorid_el1", READ(REG(3, 0, 10, 4, 7), 1)}, {"msr lorc_el1", WRITE(REG(3, 0, 10, 4, 3), 31)},
   {"msr spsel", 0xd50041bf}, {"dc csw", 0xd5087a41}, {"dc civac", 0xd50b7e20}, {"ic ialluis", 0xd508711f}, {"tlbi vae1is", 0xd5088321},
 };
 static const u64 hcrs[] = {0, TSC, TWI | TWE, TVM, TRVM, TID1 | TID2 | TID3, TGE, IMO | FMO | AMO, TSW, TPCP, TPU, TTLB};

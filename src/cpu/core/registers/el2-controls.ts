@@ -78,6 +78,7 @@ export function isAbove(c: Code, encoding: Value): Value {
   return op1.gtU(4).or(op1.eq(4).and(level(c).eq(Pstate.EL1)));
 }
 
+const REGIONS = "LORSA LOREA LORN LORC LORID".split(" ").map((name) => `${name}_EL1`);
 const STAGE_1 = "SCTLR TTBR0 TTBR1 TCR ESR FAR AFSR0 AFSR1 MAIR AMAIR CONTEXTIDR".split(" ").map((name) => `${name}_EL1`);
 
 /** Bits of HCR_EL2, the accesses that they trap, and the registers. */
@@ -87,6 +88,8 @@ const TRAPS: readonly (readonly [bit: bigint, direction: RegisterMove, names: re
   [Hcr.TID1, "read", ["REVIDR_EL1", "AIDR_EL1"]],
   [Hcr.TID2, "read", ["CTR_EL0", "CCSIDR_EL1", "CLIDR_EL1", "CSSELR_EL1"]],
   [Hcr.TID2, "write", ["CSSELR_EL1"]],
+  [Hcr.TLOR, "read", REGIONS],
+  [Hcr.TLOR, "write", REGIONS],
 ];
 
 /** Whether EL2 traps an access of EL1 or EL0 to a register; undefined: it never does. */
@@ -126,12 +129,11 @@ export function trapsUnknown(c: Code, encoding: Value): Value {
   const implementation = is(OP0 | encode(0, 0, 11, 0, 0), encode(3, 0, 11, 0, 0));
   const actlr = is(OP0 | FIELD.op1 | FIELD.crn | FIELD.crm | FIELD.op2, encode(3, 0, 1, 0, 1));
   const monitors = is(OP0 | FIELD.crn, encode(3, 0, 9, 0, 0));
-  const regions = is(OP0 | FIELD.op1 | FIELD.crn | FIELD.crm, encode(3, 0, 10, 4, 0));
   const errors = [3, 4, 5].map((crm) => is(OP0 | FIELD.op1 | FIELD.crn | FIELD.crm, encode(3, 0, 5, crm, 0))).reduce((any, one) =>
     any.or(one)
   );
   const groups = [[identification, Hcr.TID3], [implementation, Hcr.TIDCP], [actlr, Hcr.TACR]] as const;
-  const others = [...groups, [regions, Hcr.TLOR], [errors, Hcr.TERR]] as const;
+  const others = [...groups, [errors, Hcr.TERR]] as const;
   const trapped = others.map(([group, bit]) => group.and(has(c, bit))).reduce((any, one) => any.or(one)).or(monitors.and(mdcr(Mdcr.TPM)));
   return level(c).eq(Pstate.EL1).and(isDebug.select(debug, trapped));
 }

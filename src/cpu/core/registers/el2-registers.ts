@@ -12,7 +12,7 @@ import { CPU } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
 import type { Code, Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { constantRegister, type Encoding, masked, plain, readOnly, type SystemRegister } from "./system-register.ts";
+import { constantRegister, type Encoding, masked, plain, type Privilege, readOnly, type SystemRegister } from "./system-register.ts";
 import { SCTLR_FLUSH, sctlrBits, translating } from "./system-registers.ts";
 import { TIMERS_OF_EL2, VIRTUAL_TIMER_OF_EL2 } from "./timer-registers.ts";
 
@@ -77,6 +77,7 @@ export function el2Registers(features: ReadonlySet<FeatureName>): readonly Syste
     hcrEl2(features),
     translating("SCTLR_EL2", [3, 4, 1, 0, 0], CPU.SCTLR_EL2, SCTLR_FLUSH, sctlrBits(features), 2),
     ...features.has("FEAT_VHE") ? HOST_REGISTERS : [],
+    ...features.has("FEAT_LOR") ? LIMITED_ORDERING : [],
     ...features.has("FEAT_RAS") ? [masked("VSESR_EL2", [3, 4, 5, 2, 3], CPU.VSESR_EL2, SERROR_ISS, 2)] : [],
   ];
 }
@@ -87,10 +88,25 @@ const HOST_REGISTERS: readonly SystemRegister[] = [
   ...VIRTUAL_TIMER_OF_EL2,
 ];
 
+/** Without an effect on a value that is always 0. */
+const ignored = (name: string, encoding: Encoding, privilege: Privilege): SystemRegister => ({
+  ...constantRegister(name, encoding, 0n, privilege),
+  write: { privilege, emit: () => {} },
+});
+
+/** Of LORegions, of which there are none: LORID_EL1 counts them. Arm ARM D13.2.86. */
+const LIMITED_ORDERING: readonly SystemRegister[] = [
+  ignored("LORSA_EL1", [3, 0, 10, 4, 0], 1),
+  ignored("LOREA_EL1", [3, 0, 10, 4, 1], 1),
+  ignored("LORN_EL1", [3, 0, 10, 4, 2], 1),
+  ignored("LORC_EL1", [3, 0, 10, 4, 3], 1),
+  constantRegister("LORID_EL1", [3, 0, 10, 4, 7], 0n, 1),
+];
+
 const EL2_REGISTERS: readonly SystemRegister[] = [
   plain("VPIDR_EL2", [3, 4, 0, 0, 0], CPU.VPIDR_EL2, 2),
   plain("VMPIDR_EL2", [3, 4, 0, 0, 5], CPU.VMPIDR_EL2, 2),
-  { ...constantRegister("ACTLR_EL2", [3, 4, 1, 0, 1], 0n, 2), write: { privilege: 2, emit: () => {} } },
+  ignored("ACTLR_EL2", [3, 4, 1, 0, 1], 2),
   { ...masked("MDCR_EL2", [3, 4, 1, 1, 1], CPU.MDCR_EL2, MDCR_BITS, 2), unbuilt: sets(Mdcr.TDE) },
   cptrEl2,
   // They trap accesses of AArch32, and what is implementation defined.
