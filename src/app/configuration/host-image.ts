@@ -10,9 +10,9 @@ import { IMAGE_HOST } from "./keys/host.ts";
 import { planned } from "./keys/key.ts";
 import type { FileHost } from "./schema.ts";
 import { hasHeader } from "../../inside/images/images.ts";
-import { latin1 } from "../../inside/images/kernel-image.ts";
+import { isKernel, latin1, unwrapImage } from "../../inside/images/kernel-image.ts";
 import { keptVariables } from "./variables-file.ts";
-import { type BootPlan, type FirmwarePlan, PlanError, PRIMARY_CID } from "../../model/plans/plan.ts";
+import { type BootModule, type BootPlan, type FirmwarePlan, PlanError, PRIMARY_CID } from "../../model/plans/plan.ts";
 import { DEVICETREE_WINDOW } from "../../session/assembly/layout/primary-image.ts";
 
 /** The settings of the file that a primary VM depends on. */
@@ -46,8 +46,9 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
   }
   checkEl2(host, place, refuse);
   const whole = (file: Uint8Array) => file;
-  const [image, initrd, dtb] = await Promise.all([
+  const [image, kernel, initrd, dtb] = await Promise.all([
     load(named, host[named], files, refuse, named === "el2" ? checkedHypervisor : whole),
+    named === "el2" ? load("kernel", host.kernel, files, refuse, (file) => kernelModule(file, place.memory)) : undefined,
     load("initrd", host.initrd, files, refuse, whole),
     load("dtb", host.dtb, files, refuse, (file) => checkedDevicetree(file, DEVICETREE_WINDOW)),
   ]);
@@ -60,7 +61,7 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
   const boot: BootPlan = {
     kind: "boot",
     image,
-    initrd,
+    initrd: named === "el2" ? undefined : initrd,
     dtb,
     append: undefined,
     firmware,
@@ -69,7 +70,7 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
     ...isRaw(host, named, image) && { raw: true },
     ...host.el2 !== undefined && { atEl2: true },
     ...planned(IMAGE_HOST, "boot", host),
-    ...host.el2_args !== undefined && { append: host.el2_args },
+    ...named === "el2" && { append: host.el2_args, ...modulesOf(kernel, initrd, host.cmdline) },
   };
   const { cpu, memory: all } = place;
   const memory = host.memory ?? all;
@@ -81,6 +82,19 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
     refuse(host.firmware === undefined ? named : "firmware", problemFact(error));
   }
   return { boot, memory, symbols, log: logOf(host.devices, files, refuse) };
+}
+
+/** A kernel as a hypervisor gets it, without its container. */
+function kernelModule(file: Uint8Array, memory: number): Uint8Array {
+  return isKernel(file) ? unwrapImage(file, memory).image : file;
+}
+
+/** The modules of a hypervisor. A kernel always has bootargs: those of /chosen are not its own. */
+function modulesOf(kernel?: Uint8Array, initrd?: Uint8Array, bootargs = ""): Pick<BootPlan, "modules"> {
+  const modules: BootModule[] = [];
+  if (kernel) modules.push({ kind: "kernel", bytes: kernel, bootargs });
+  if (initrd) modules.push({ kind: "ramdisk", bytes: initrd });
+  return modules.length ? { modules } : {};
 }
 
 /** The start of the clock: now unless the file names a time. */
@@ -110,8 +124,9 @@ function checkEl2(host: FileHost, { cpu, hasRoot }: HostPlace, refuse: Refuse): 
   if (host.el2 === SELF) {
     if (host.el2_args !== undefined) refuse("el2_args", ruled("the kernel is the hypervisor itself", "use cmdline"));
   } else {
-    for (const key of ["kernel", "image", "initrd", "cmdline"] as const) {
-      if (host[key] !== undefined) refuse(key, ruled(`el2 does not give a hypervisor modules yet, such as ${key}`, "remove it"));
+    if (host.image !== undefined) refuse("image", ruled("a hypervisor starts a kernel", "use kernel = FILE"));
+    for (const key of ["initrd", "cmdline"] as const) {
+      if (host[key] !== undefined && host.kernel === undefined) refuse(key, { code: "needs", what: key, needs: "kernel = FILE" });
     }
   }
   try {

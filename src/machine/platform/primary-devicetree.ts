@@ -45,6 +45,16 @@ type PrimaryUart = "pl011" | "16550a";
 /** Devices of crosvm's platform. */
 type PlatformDevice = "pl030" | "stall-detector" | "battery" | "pvpanic";
 
+/** The kernel or the ramdisk of a hypervisor's first VM, in memory. */
+interface HypervisorModule {
+  readonly kind: "kernel" | "ramdisk";
+  readonly address: number;
+  /** Bytes. */
+  readonly size: number;
+  /** A kernel's command line. */
+  readonly bootargs?: string;
+}
+
 /** Inputs of the tree. */
 export interface PrimaryDevicetreeOptions {
   readonly cpus: number;
@@ -53,6 +63,8 @@ export interface PrimaryDevicetreeOptions {
   /** Kernel command line. */
   readonly append?: string;
   readonly initrd?: { readonly start: number; readonly end: number };
+  /** What a hypervisor at EL2 starts its first VM from; none unless given. */
+  readonly modules?: readonly HypervisorModule[];
   /**
    * Seed of the kernel's random pool, 32 bytes. There is none for KASLR: a kernel at its link
    * address is easier to debug, and needs no page-table isolation.
@@ -148,7 +160,8 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
       "linux,initrd-start": options.initrd && cells64(options.initrd.start),
       "linux,initrd-end": options.initrd && cells64(options.initrd.end),
       "rng-seed": options.rngSeed,
-    }),
+      ...options.modules?.length && { "#address-cells": 2, "#size-cells": 2 },
+    }, options.modules?.map(moduleNode)),
   ]));
 }
 
@@ -158,6 +171,15 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
  */
 function geniezoneNode(): DevicetreeNode {
   return node("firmware", {}, [node("hypervisor", { compatible: ["mediatek,geniezone-hyp", "mediatek,geniezone"] })]);
+}
+
+/** A boot module as Xen defined them (its docs/misc/arm/device-tree/booting.txt). */
+function moduleNode({ kind, address, size, bootargs }: HypervisorModule): DevicetreeNode {
+  return node(`module@${address.toString(16)}`, {
+    compatible: [`multiboot,${kind}`, "multiboot,module"],
+    reg: cells64(address, size),
+    bootargs,
+  });
 }
 
 function uartNode(name: string, kind: PrimaryUart = "pl011"): DevicetreeNode {

@@ -59,6 +59,8 @@ export interface BootPlan {
    * and calls of the primary VM (SMC) reach firmware instead of el2's own hypervisor.
    */
   readonly atEl2?: boolean;
+  /** What the hypervisor finds in memory, named by the devicetree. */
+  readonly modules?: readonly BootModule[];
   /** The image is code without a header: it is put at the first byte of RAM, and entered there. */
   readonly raw?: boolean;
   readonly initrd: Uint8Array | undefined;
@@ -82,6 +84,14 @@ export interface BootPlan {
   readonly uart?: PrimaryUart;
   /** Devices of crosvm's platform that the primary has, too; none by default. */
   readonly platformDevices?: readonly PlatformDevice[];
+}
+
+/** A module of a hypervisor (`multiboot,module`): the kernel or the ramdisk of its first VM. */
+export interface BootModule {
+  readonly kind: "kernel" | "ramdisk";
+  readonly bytes: Uint8Array;
+  /** A kernel's command line. */
+  readonly bootargs?: string;
 }
 
 /** Buses that the primary's virtio devices can be on: slots of virtio-mmio, or a PCI host. */

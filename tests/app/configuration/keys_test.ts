@@ -221,7 +221,13 @@ Deno.test("an image as the host is what el2 boot would run: its files, memory, c
   const itself = boot(await planned(IMAGE, ["host.el2=self", "host.cmdline=ticks=1"]));
   assert.deepEqual([itself.image, itself.atEl2, itself.append], [hello, true, "ticks=1"]);
   const other = boot(await planned('el2 = 1\n[host]\nkind = "image"\n', ["host.el2=ping.bin", "host.el2_args=dom0_mem=1G"]));
-  assert.deepEqual([other.image, other.append], [await Deno.readFile(`${GUESTS}/ping.bin`), "dom0_mem=1G"]);
+  const ping = await Deno.readFile(`${GUESTS}/ping.bin`);
+  assert.deepEqual([other.image, other.append, other.modules], [ping, "dom0_mem=1G", undefined]);
+  const withModules = boot(
+    await planned('el2 = 1\n[host]\nkind = "image"\n', ["host.el2=ping.bin", "host.kernel=hello.bin", "host.initrd=ping.bin"]),
+  );
+  assert.deepEqual([withModules.image, withModules.append, withModules.initrd], [ping, undefined, undefined]);
+  assert.deepEqual(withModules.modules, [{ kind: "kernel", bytes: hello, bootargs: "" }, { kind: "ramdisk", bytes: ping }]);
   for (const { clock, startsNow } of [withFirmware, otherPlatform]) {
     assert.ok(clock! > 1_700_000_000 && startsNow, "each machine has a clock, which starts now by default");
   }

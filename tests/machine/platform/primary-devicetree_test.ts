@@ -45,3 +45,31 @@ Deno.test("the performance monitors are in the trees of VMs whose CPU has them, 
     }
   });
 });
+
+Deno.test("a hypervisor finds its modules in /chosen, and other trees have no cells there", () => {
+  const options = { cpus: 1, memory: 1 << 28, rngSeed: new Uint8Array(32) };
+  const chosen = (root: DevicetreeNode) => findNode(root, "/chosen")!;
+  assert.equal(chosen(primaryDevicetree(options).root).properties.has("#address-cells"), false);
+  const modules = [
+    { kind: "kernel", address: 0x4800_0000, size: 0x1000, bootargs: "console=hvc0" },
+    { kind: "ramdisk", address: 0x4a00_0000, size: 5 },
+  ] as const;
+  const { root } = primaryDevicetree({ ...options, modules });
+  for (const name of ["#address-cells", "#size-cells"]) assert.deepEqual(readCells(chosen(root), name), [2]);
+  const text = (bytes: Uint8Array | undefined) => bytes && new TextDecoder().decode(bytes);
+  const seen = chosen(root).children.map((each) => ({
+    name: each.name,
+    compatible: text(each.properties.get("compatible")),
+    reg: readCells(each, "reg"),
+    bootargs: text(each.properties.get("bootargs")),
+  }));
+  assert.deepEqual(seen, [
+    {
+      name: "module@48000000",
+      compatible: "multiboot,kernel\0multiboot,module\0",
+      reg: [0, 0x4800_0000, 0, 0x1000],
+      bootargs: "console=hvc0\0",
+    },
+    { name: "module@4a000000", compatible: "multiboot,ramdisk\0multiboot,module\0", reg: [0, 0x4a00_0000, 0, 5], bootargs: undefined },
+  ]);
+});

@@ -51,7 +51,7 @@ export function loadPrimary(building: Building, boot: BootPlan): Primary {
   for (const { address, bytes } of layout.placements) machine.ram.write(address, bytes);
   system.vms.images.set(PRIMARY_CONSOLE, layout.placements);
   const images = { entry: layout.entry, devicetree: layout.devicetree, ramdisk: layout.initrd?.start ?? layout.devicetree };
-  const tree = boot.dtb ?? generatedTree(building, map.primarySize, { ...platform, initrd: layout.initrd });
+  const tree = boot.dtb ?? generatedTree(building, map.primarySize, { ...platform, initrd: layout.initrd, modules: layout.modules });
   const ramdisk = layout.initrd && boot.initrd && { start: layout.initrd.start, bytes: boot.initrd };
   building.system.vms.findings.set(
     PRIMARY_CONSOLE,

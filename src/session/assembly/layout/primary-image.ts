@@ -1,13 +1,14 @@
 // Layout of the image, the initial ramdisk and the devicetree of the primary VM
 // (docs/architecture/machine.md, "Physical memory"): an ELF at its link addresses; an arm64 Image
 // at RAM + text_offset, or + 2 MiB where that is 0; raw bytes at the first byte of RAM; the ramdisk
-// at RAM + min(half, 128 MiB) or above the image; the devicetree at the first byte of RAM where an
-// ELF leaves it free, as QEMU has it for all but Linux, otherwise after ramdisk and image.
+// at RAM + min(half, 128 MiB) or above the image, and a hypervisor's modules after it; the
+// devicetree at the first byte of RAM where an ELF leaves it free, as QEMU has it for all but
+// Linux, otherwise after ramdisk, modules and image.
 
 import { isElf, readElf } from "../../../kit/formats/elf.ts";
 import { checkKernel, unwrapImage } from "../../../inside/images/kernel-image.ts";
 import type { CpuPlan } from "../../../cpu/isa/cpus/cpus.ts";
-import type { BootPlan } from "../../../model/plans/plan.ts";
+import type { BootModule, BootPlan } from "../../../model/plans/plan.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 import { UserError } from "../../../kit/support/problem.ts";
 
@@ -25,8 +26,16 @@ interface PrimaryLayout {
   readonly entry: number;
   /** Where the initial ramdisk lies. */
   readonly initrd: { readonly start: number; readonly end: number } | undefined;
+  /** Where the modules of a hypervisor lie. */
+  readonly modules: readonly PlacedModule[];
   /** Where the devicetree goes, 2 MiB aligned, at most `DEVICETREE_WINDOW` bytes. */
   readonly devicetree: number;
+}
+
+/** A module of a hypervisor in memory. */
+export interface PlacedModule extends Pick<BootModule, "kind" | "bootargs"> {
+  readonly address: number;
+  readonly size: number;
 }
 
 /** Bytes kept for the devicetree (the window that the Resource Manager patches it in). */
@@ -39,7 +48,7 @@ const align = (value: number, to: number) => Math.ceil(value / to) * to;
  * @throws Error that says which file does not fit or is malformed.
  */
 export function layoutPrimary(
-  { image, raw, initrd }: Pick<BootPlan, "raw" | "initrd"> & { readonly image: Uint8Array },
+  { image, raw, initrd, modules = [] }: Pick<BootPlan, "raw" | "initrd" | "modules"> & { readonly image: Uint8Array },
   ramBase: number,
   ramSize: number,
   cpu?: CpuPlan,
@@ -63,11 +72,18 @@ export function layoutPrimary(
     placements.push({ address: start, bytes: initrd, size: initrd.length });
     top = ramdisk.end;
   }
+  const placed = modules.map(({ kind, bytes, bootargs }): PlacedModule => {
+    const address = Math.max(middle, align(top, 2 * MiB)), size = bytes.length;
+    top = address + size;
+    if (top > end) throw new UserError(`the ${kind} (${size} bytes) does not fit after the image`, "use a larger --memory");
+    placements.push({ address, bytes, size });
+    return { kind, bootargs, address, size };
+  });
   const devicetree = treeAtStart ? ramBase : align(Math.max(top, initrd ? 0 : middle), 2 * MiB);
   if (devicetree + DEVICETREE_WINDOW > end) {
     throw new UserError("no room for the devicetree after the image and the initrd", "use a larger --memory");
   }
-  return { placements, entry, initrd: ramdisk, devicetree };
+  return { placements, entry, initrd: ramdisk, modules: placed, devicetree };
 }
 
 /** The memory of an image, and the address of its first instruction. */

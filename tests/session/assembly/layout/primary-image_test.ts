@@ -102,3 +102,26 @@ Deno.test("code without a header is at the first byte of RAM, which is its entry
   assert.throws(() => layout(code), /not an arm64 Linux Image .*; name code without a header as image of \[host\] or \[vm\]$/);
   assert.throws(() => layout(new Uint8Array(), true), /the image is empty/);
 });
+
+Deno.test("the modules of a hypervisor follow it, each at 2 MiB, and the devicetree follows them", () => {
+  const modules = [
+    { kind: "kernel", bytes: new Uint8Array(3 * MiB).fill(1), bootargs: "console=hvc0" },
+    { kind: "ramdisk", bytes: new Uint8Array(5).fill(2) },
+  ] as const;
+  const file = image(0n), placed = layoutPrimary({ image: file, initrd: undefined, modules }, RAM, 64 * MiB);
+  const [kernel, ramdisk] = [RAM + 32 * MiB, RAM + 36 * MiB];
+  assert.deepEqual(placed.modules, [
+    { kind: "kernel", bootargs: "console=hvc0", address: kernel, size: 3 * MiB },
+    { kind: "ramdisk", bootargs: undefined, address: ramdisk, size: 5 },
+  ]);
+  assert.deepEqual(placed.placements.slice(1), [
+    { address: kernel, bytes: modules[0].bytes, size: 3 * MiB },
+    { address: ramdisk, bytes: modules[1].bytes, size: 5 },
+  ]);
+  assert.equal(placed.devicetree, RAM + 38 * MiB);
+  const large = [{ kind: "ramdisk", bytes: new Uint8Array(64 * MiB) }] as const;
+  assert.throws(
+    () => layoutPrimary({ image: file, initrd: undefined, modules: large }, RAM, 64 * MiB),
+    /the ramdisk \(\d+ bytes\) does not fit after the image; use a larger --memory$/,
+  );
+});
