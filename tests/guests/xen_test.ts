@@ -15,6 +15,8 @@ const BOOT = 120, COMMAND = 30;
 /** Releases, their versions of Xen, and CPUs. */
 const CASES: readonly { readonly release: DebianRelease; readonly version: string; readonly cpus: number }[] = [
   { release: "bookworm", version: "4.17", cpus: 1 },
+  { release: "bookworm", version: "4.17", cpus: 2 },
+  { release: "trixie", version: "4.20", cpus: 2 },
 ];
 
 /** The hypervisor of a release: an arm64 Image. */
@@ -53,7 +55,7 @@ for (const { release, version, cpus } of CASES) {
         assert.ok(console.text.includes(`(XEN) ${line}`), line);
       }
       await console.command("dmesg | grep Xen", new RegExp(`Xen ${version.replace(".", "\\.")} support found`), COMMAND);
-      await console.command("cat /proc/interrupts", /xen-dyn +-event +hvc_console/, COMMAND);
+      await console.command("cat /proc/interrupts", /xen-dyn +Edge +-virq +hvc_console/, COMMAND);
       console.type("poweroff -f");
       assert.equal(await guests.end(BOOT), "SYSTEM_OFF");
     }));
