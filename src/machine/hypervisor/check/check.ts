@@ -176,3 +176,15 @@ export class Checker implements ChangeChecker {
     }
   }
 }
+
+/** What is broken in a hypervisor whose changes nobody followed, in words. */
+export function brokenRules(hypervisor: CheckedServices): string[] {
+  const objects = [...hypervisor.objects], spaces = [...hypervisor.addressSpaces.values()];
+  const found = [
+    ...checkConservation(hypervisor),
+    ...checkRegistries(hypervisor),
+    ...spaces.flatMap((space) => [...checkTables(space)]),
+    ...objects.flatMap((object) => [...checkObject(object, hypervisor, "whole")]),
+  ];
+  return found.map(describeViolation);
+}

@@ -1,6 +1,7 @@
 // PSCI 1.1 (Arm DEN 0022) for the vCPUs of a VPM group (docs/spec/hypervisor.md §5.6, §6.5;
 // docs/spec/observed.md §4).
 
+import { PSCI_FUNCTIONS } from "../../abi/smccc.ts";
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
 import type { SmcccReply } from "./smccc-reply.ts";
 import { affinityOfMpidr } from "../gic/affinity.ts";
@@ -130,7 +131,7 @@ function performTraced(...call: Parameters<typeof perform>): ReturnType<typeof p
 }
 
 /** The name of a function by its number: CPU_ON. */
-export const psciName = (fn: number): string => fn === Psci.Version ? "PSCI_VERSION" : nameOf(Psci, fn);
+export const psciName = (fn: number): string => fn === Psci.Version ? "PSCI_VERSION" : PSCI_FUNCTIONS[fn] ?? String(fn);
 
 /** The key of a value, as the specification writes it: CPU_ON. */
 function nameOf(values: Readonly<Record<string, unknown>>, value: unknown): string {

@@ -5,7 +5,7 @@
 import { AbortSyndrome, ExceptionClass, exceptionClass, Hcr, type VcpuState, Vector } from "../../../cpu/core/interface.ts";
 import { systemRegisterText } from "../../../cpu/isa/names/system-register-names.ts";
 import type { Observed } from "../../../machine/hypervisor/inspect.ts";
-import { Fid, Owner, ownerOf, ownerText, SMCCC_ARCH_FEATURES, SMCCC_VERSION } from "../../../machine/abi/smccc.ts";
+import { callText } from "../../../machine/abi/smccc.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { field } from "../../../kit/support/values/bits.ts";
 import { isAbort, syndromeText } from "../trace/syndromes.ts";
@@ -18,23 +18,6 @@ const VECTOR_SIZE = Vector.Irq, INSTRUCTION = 4n;
 export function guestEntries(vcpu: VcpuState): bigint[] {
   const vectors = vcpu.getRegister("VBAR_EL2");
   return KINDS.map((_, index) => BigInt.asUintN(64, vectors + BigInt(Vector.LowerAarch64 + VECTOR_SIZE * index)));
-}
-
-/** Functions of PSCI by number. */
-const PSCI = [
-  ...["VERSION", "CPU_SUSPEND", "CPU_OFF", "CPU_ON", "AFFINITY_INFO", "MIGRATE", "MIGRATE_INFO_TYPE", "MIGRATE_INFO_UP_CPU"],
-  ...["SYSTEM_OFF", "SYSTEM_RESET", "FEATURES", "CPU_FREEZE", "CPU_DEFAULT_SUSPEND", "NODE_HW_STATE", "SYSTEM_SUSPEND"],
-  ...["SET_SUSPEND_MODE", "STAT_RESIDENCY", "STAT_COUNT", "SYSTEM_RESET2", "MEM_PROTECT", "MEM_PROTECT_CHECK_RANGE"],
-] as const;
-const FUNCTION = 0xffff;
-
-/** The function that a call of SMCCC names in X0; of others the owner. */
-function callText(vcpu: VcpuState): string {
-  const id = Number(vcpu.getX(0) & 0xffff_ffffn), psci = PSCI[id & FUNCTION];
-  if (id === SMCCC_VERSION) return "SMCCC_VERSION";
-  if (id === SMCCC_ARCH_FEATURES) return "SMCCC_ARCH_FEATURES";
-  if (id & Fid.Fast && ownerOf(id) === Owner.StandardSecure && psci !== undefined) return `PSCI ${psci}`;
-  return id & Fid.Fast ? `${hex(id)} of ${ownerText(id)}` : hex(id);
 }
 
 /** VTTBR_EL2.VMID. */
@@ -60,7 +43,7 @@ function synchronous(vcpu: VcpuState): { readonly name: string; readonly [more: 
     case ExceptionClass.Hvc:
     case ExceptionClass.Smc: {
       const immediate = esr & 0xffff, name = exceptionClass(esr) === ExceptionClass.Hvc ? "HVC" : "SMC";
-      return { name, ...immediate === 0 ? { call: callText(vcpu) } : { immediate } };
+      return { name, ...immediate === 0 ? { call: callText(Number(vcpu.getX(0) & 0xffff_ffffn)) } : { immediate } };
     }
     case ExceptionClass.Wfx:
       return { name: esr & 1 ? "WFE" : "WFI" };

@@ -3,7 +3,8 @@
 // reclaim one.
 
 import { RmError } from "../../../machine/abi/rpc/errors.ts";
-import { MEM_ACCEPTED, MEM_NOTIFY, MEM_RECLAIM, MEM_RELEASED, NotifyFlags } from "../../../machine/abi/rpc/messages/memory.ts";
+import { ParcelMessage } from "../../../machine/abi/rpc/messages/all.ts";
+import { NotifyFlags } from "../../../machine/abi/rpc/messages/memory.ts";
 import type { TraceEvent, TraceFields } from "../../../machine/abi/trace.ts";
 import type { EventLog } from "./event-log.ts";
 
@@ -35,7 +36,7 @@ export class ParcelWaits {
     const handle = Number(fields.handle);
     if (!result) {
       const to = Number(fields.to), wait = this.#waits.get(to);
-      const answers = name === MEM_ACCEPTED.name || name === MEM_RELEASED.name;
+      const answers = name === ParcelMessage.Accepted || name === ParcelMessage.Released;
       if (!answers || wait?.handle !== handle || !wait.of) return;
       const of = new Set(wait.of);
       of.delete(Number(fields.vmid));
@@ -43,11 +44,12 @@ export class ParcelWaits {
       return;
     }
     const from = Number(fields.from), flags = Number(fields.flags);
-    const asks = name === MEM_NOTIFY.name && result.code === RmError.OK && (flags === NotifyFlags.Shared || flags === NotifyFlags.Recall);
+    const asks = name === ParcelMessage.Notify && result.code === RmError.OK &&
+      (flags === NotifyFlags.Shared || flags === NotifyFlags.Recall);
     if (asks) {
       const until = flags === NotifyFlags.Shared ? "accept" : "release";
       this.#waits.set(from, { handle, until, of: new Set(vmidsOf(fields)), request: name });
-    } else if (name === MEM_RECLAIM.name && result.code === RmError.MEM_INUSE) {
+    } else if (name === ParcelMessage.Reclaim && result.code === RmError.MEM_INUSE) {
       this.#waits.set(from, { handle, until: "release", of: undefined, request: name });
     } else this.#waits.delete(from);
   }

@@ -1,18 +1,8 @@
 // Memory parcels, reconstructed from the requests about them: the only source if the Resource
 // Manager is a separate program.
 
-import {
-  MEM_ACCEPT,
-  MEM_APPEND,
-  MEM_DONATE,
-  MEM_LEND,
-  MEM_RECLAIM,
-  MEM_RELEASE,
-  MEM_SHARE,
-  TransType,
-} from "../../../machine/abi/rpc/messages/memory.ts";
-
-import { VM_RESET, VM_START } from "../../../machine/abi/rpc/messages/lifecycle.ts";
+import { ParcelMessage } from "../../../machine/abi/rpc/messages/all.ts";
+import { TransType } from "../../../machine/abi/rpc/messages/memory.ts";
 import type { TraceEvent, TraceFields } from "../../../machine/abi/trace.ts";
 import type { Parcel } from "../../../machine/resource-manager/interface.ts";
 import type { EventLog } from "./event-log.ts";
@@ -34,7 +24,10 @@ interface KnownBorrower {
   mapped: boolean;
 }
 
-const CREATES = new Map([[MEM_DONATE.name, TransType.Donate], [MEM_LEND.name, TransType.Lend], [MEM_SHARE.name, TransType.Share]]);
+const CREATES = new Map<string, number>([[ParcelMessage.Donate, TransType.Donate], [ParcelMessage.Lend, TransType.Lend], [
+  ParcelMessage.Share,
+  TransType.Share,
+]]);
 const KINDS = new Set(["rpc"] as const);
 
 /** The parcels that exist after the kept requests. */
@@ -49,23 +42,23 @@ function take(parcels: Map<number, KnownParcel>, { name, fields, result }: Trace
   const kind = CREATES.get(name);
   if (kind !== undefined) return create(parcels, kind, from, number(result?.fields?.handle), fields);
   switch (name) {
-    case MEM_APPEND.name: {
+    case ParcelMessage.Append: {
       const parcel = parcels.get(handle);
       if (parcel) parcels.set(handle, { ...parcel, regions: [...parcel.regions, ...regionsOf(fields)] });
       return;
     }
-    case MEM_ACCEPT.name:
+    case ParcelMessage.Accept:
       return place(parcels.get(handle), from, true);
-    case MEM_RELEASE.name:
+    case ParcelMessage.Release:
       return place(parcels.get(handle), from, false);
-    case MEM_RECLAIM.name:
+    case ParcelMessage.Reclaim:
       return void parcels.delete(handle);
     // The Resource Manager accepts in the name of a VM that starts, and gives back for one that
     // ends.
-    case VM_START.name:
+    case ParcelMessage.VmStart:
       for (const parcel of parcels.values()) place(parcel, about, true);
       return;
-    case VM_RESET.name:
+    case ParcelMessage.VmReset:
       for (const parcel of parcels.values()) place(parcel, about, false);
   }
 }

@@ -2,6 +2,7 @@
 // the last inspection.
 
 import { RmError } from "../../../machine/abi/rpc/errors.ts";
+import { ParcelMessage } from "../../../machine/abi/rpc/messages/all.ts";
 import type { TraceEvent } from "../../../machine/abi/trace.ts";
 import type { EventLog } from "./event-log.ts";
 import { withoutKind } from "../../../model/queries/ids.ts";
@@ -25,7 +26,7 @@ export class RefusedReclaims {
 }
 
 function handleRefused({ name, result, fields }: TraceEvent): number | undefined {
-  if (name !== "MEM_RECLAIM" || result?.code !== RmError.MEM_INUSE) return undefined;
+  if (name !== ParcelMessage.Reclaim || result?.code !== RmError.MEM_INUSE) return undefined;
   const handle = fields.handle ?? fields.mem_handle;
   if (typeof handle === "number") return handle;
   return typeof handle === "string" ? Number(withoutKind("parcel", handle)) : undefined;

@@ -1,6 +1,6 @@
 // Verdicts on VMs that have ended, do not start, or leave something behind.
 
-import { MEM_RECLAIM, MEM_SHARE } from "../../../machine/abi/rpc/messages/memory.ts";
+import { ParcelMessage } from "../../../machine/abi/rpc/messages/all.ts";
 import type { FaultKind } from "../../../machine/abi/faults.ts";
 import type { Reason } from "../../../machine/abi/trace.ts";
 import { nameOf, parcelId, whyId } from "../../../model/queries/ids.ts";
@@ -58,7 +58,7 @@ function switchedOff({ view, vm: { vmid }, vcpus }: Patient): Verdict<"switched-
 function bufferRefused({ view, vm }: Patient): Verdict<"buffer-refused"> | undefined {
   const reason = lastEnd(view, vm.id), refused = reason && refusedBuffer(view, reason);
   return refused && {
-    fact: { code: "buffer-refused", call: MEM_SHARE.name, rule: refused.rule },
+    fact: { code: "buffer-refused", call: ParcelMessage.Share, rule: refused.rule },
     reason: refused,
     next: hint("why", whyId(refused.id)),
   };
@@ -151,7 +151,7 @@ function restarts({ view, vm: { id } }: Patient): Verdict<"restarts"> | undefine
 function refusedBuffer(view: View, end: Reason): Reason | undefined {
   if (end.code !== "buffer-not-lent") return undefined;
   const before = view.hypervisor.trace.reasons.list().filter(({ time }) => time <= end.time);
-  return before.findLast(({ chain }) => chain.some(({ name }) => name === MEM_SHARE.name));
+  return before.findLast(({ chain }) => chain.some(({ name }) => name === ParcelMessage.Share));
 }
 
 /** Objects that a VM that has ended keeps and nothing will release. */
@@ -163,7 +163,7 @@ function leaks({ view, vm }: Patient): Verdict<"leaked"> | undefined {
   const isLate = isQuiet(view) || view.now - since >= TAKEN_DOWN;
   if (!isOver && !isLate) return undefined;
   const refused = view.hypervisor.trace.reasons.list().filter((one) => one.time >= since && !one.settled && one.ended === undefined);
-  const isRefused = refused.some(({ chain }) => chain.some(({ name }) => name === MEM_RECLAIM.name));
+  const isRefused = refused.some(({ chain }) => chain.some(({ name }) => name === ParcelMessage.Reclaim));
   const { vms } = view.system.manager.state;
   const known = vms.find((one) => one.vmid === vmid);
   const alive = (id: number) => id !== vmid && (view.hypervisor.addressSpaces.has(id) || vms.some((one) => one.vmid === id));

@@ -51,6 +51,22 @@ export const RPC_UNIMPLEMENTED: ReadonlyMap<number, string> = new Map([
   [0x5600_0100, "GET_LOG_ADDRESS"],
 ]);
 
+/** Names of the messages that parcels depend on, as traces have them. */
+export const ParcelMessage = {
+  Accept: memory.MEM_ACCEPT.name,
+  Accepted: memory.MEM_ACCEPTED.name,
+  Append: memory.MEM_APPEND.name,
+  Donate: memory.MEM_DONATE.name,
+  Lend: memory.MEM_LEND.name,
+  Notify: memory.MEM_NOTIFY.name,
+  Reclaim: memory.MEM_RECLAIM.name,
+  Release: memory.MEM_RELEASE.name,
+  Released: memory.MEM_RELEASED.name,
+  Share: memory.MEM_SHARE.name,
+  VmReset: lifecycle.VM_RESET.name,
+  VmStart: lifecycle.VM_START.name,
+} as const;
+
 /** The name of a message id, or the id itself. */
 export function rpcName(id: number): string {
   return RPC_MESSAGES.get(id)?.name ?? RPC_UNIMPLEMENTED.get(id) ?? `0x${id.toString(16).padStart(8, "0")}`;

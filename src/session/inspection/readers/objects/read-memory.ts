@@ -3,17 +3,7 @@
 import { asPa } from "../../../../machine/abi/numbers.ts";
 import { USER_WRITES } from "../../../../machine/abi/ram-writer.ts";
 import { Access, MapAttributes } from "../../../../machine/abi/words.ts";
-import {
-  type AddressSpace,
-  checkConservation,
-  checkObject,
-  checkRegistries,
-  checkTables,
-  describeViolation,
-  Memextent,
-  type MemoryOwner,
-  type PageRun,
-} from "../../../../machine/hypervisor/inspect.ts";
+import { type AddressSpace, brokenRules, Memextent, type MemoryOwner, type PageRun } from "../../../../machine/hypervisor/inspect.ts";
 import { Vmid } from "../guest-names.ts";
 import { formatId, type Id, ipaId, objId, paId, parcelId, parseId } from "../../../../model/queries/ids.ts";
 import { joined } from "../../../../kit/support/values/bytes.ts";
@@ -260,12 +250,5 @@ export function readSpace(view: View, space: AddressSpace, ipa: number, size: nu
  * their holders.
  */
 export function readViolations(view: View): RowOf<typeof VIOLATIONS>[] {
-  const { hypervisor } = view;
-  const found = [
-    ...checkConservation(hypervisor),
-    ...checkRegistries(hypervisor),
-    ...[...hypervisor.addressSpaces.values()].flatMap((space) => [...checkTables(space)]),
-    ...[...hypervisor.objects].flatMap((object) => [...checkObject(object, hypervisor, "whole")]),
-  ];
-  return found.map((violation, index) => ({ id: formatId({ kind: "check", number: index + 1 }), rule: describeViolation(violation) }));
+  return brokenRules(view.hypervisor).map((rule, index) => ({ id: formatId({ kind: "check", number: index + 1 }), rule }));
 }
