@@ -63,7 +63,7 @@ export interface PrimaryDevicetreeOptions {
   /** Kernel command line. */
   readonly append?: string;
   readonly initrd?: { readonly start: number; readonly end: number };
-  /** What a hypervisor at EL2 starts its first VM from; none unless given. */
+  /** Files from which a hypervisor at EL2 starts its first VM; none unless given. */
   readonly modules?: readonly HypervisorModule[];
   /**
    * Seed of the kernel's random pool, 32 bytes. There is none for KASLR: a kernel at its link

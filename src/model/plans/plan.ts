@@ -59,7 +59,7 @@ export interface BootPlan {
    * and calls of the primary VM (SMC) reach firmware instead of el2's own hypervisor.
    */
   readonly atEl2?: boolean;
-  /** What the hypervisor finds in memory, named by the devicetree. */
+  /** Files that the hypervisor finds in memory, named by the devicetree. */
   readonly modules?: readonly BootModule[];
   /** The image is code without a header: it is put at the first byte of RAM, and entered there. */
   readonly raw?: boolean;

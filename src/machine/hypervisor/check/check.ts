@@ -177,7 +177,7 @@ export class Checker implements ChangeChecker {
   }
 }
 
-/** What is broken in a hypervisor whose changes nobody followed, in words. */
+/** Broken rules of a hypervisor whose changes nobody followed, in words. */
 export function brokenRules(hypervisor: CheckedServices): string[] {
   const objects = [...hypervisor.objects], spaces = [...hypervisor.addressSpaces.values()];
   const found = [

@@ -35,7 +35,6 @@ Deno.test("a write that asks for what is not built leaves the core, and changes 
   const cases = [
     ["hcr_el2", Hcr.DC],
     ["hcr_el2", Hcr.TDZ],
-    ["hcr_el2", Hcr.TEA],
     ["mdcr_el2", Mdcr.TDE],
   ] as const;
   for (const [name, value] of cases) {
