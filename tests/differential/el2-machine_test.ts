@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { machineAtEl2, withEl2Program } from "../support/el2-program.ts";
 import { runNative } from "../support/oracles.ts";
 
-/** Its time goes by instructions: on a busy computer, a timer must not come before it is looked at. */
+/** Its time goes by instructions: on a busy computer, a timer would come before it is looked at. */
 const QEMU = "-M virt,gic-version=3,virtualization=on -cpu neoverse-n1 -smp 2 -icount shift=1,sleep=off " +
   "-nic none -display none -monitor none -serial stdio -no-reboot";
 /** Virtual seconds; it takes a thousandth of one. */
