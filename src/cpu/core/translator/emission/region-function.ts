@@ -291,7 +291,7 @@ class RegionFunction {
   /** The instructions of a block, but for a branch at its end. */
   #instructions(node: number, block: Block, before: KnownFlags | undefined): BlockEnd {
     const plan = this.#plan, dirty = { ...plan.data.dirty[node] }, { first, instructions } = block;
-    const groups = plan.groups[node], keeps = plan.keepPages.get(node), unstored = plan.unstored(node);
+    const groups = plan.groups[node], keeps = plan.keepPages.get(node);
     const filled = () => this.#loadAtomicsTlb(this.#body);
     let flags = before, emitter: RegionEmitter | undefined, stackAligned = plan.keepsStackAligned;
     /** A bit for the `SplitGroup` of each group that keeps its page. */
@@ -300,10 +300,6 @@ class RegionFunction {
       if (i && beginsPage(first + i)) {
         this.#count("turnBack", first + i - 1, 1);
         this.#count("arrive", first + i);
-      }
-      if (instruction.mayLeave && unstored) {
-        this.#state.store(this.#body, without(dirty, unstored[i]));
-        keepOnly(dirty, unstored[i]);
       }
       const leave = (known: KnownFlags | undefined) => {
         this.#count("turnBack", first + i);

@@ -7,7 +7,7 @@ import { type DataFlow, dataFlow } from "./data-flow.ts";
 import type { RegionInstruction } from "../code/instruction.ts";
 import { accessesThatKeepPages } from "./kept-pages.ts";
 import { type Block, type Ending, successorsOf } from "./region.ts";
-import { add, noRegisters, type RegisterSet, without } from "../code/register-use.ts";
+import { add, noRegisters, without } from "../code/register-use.ts";
 
 /** A region's blocks are nodes, by their order. */
 export class RegionPlan {
@@ -101,22 +101,6 @@ export class RegionPlan {
   /** The longest of the ways from some nodes. */
   longestOf(nodes: readonly number[]): number {
     return Math.max(...nodes.map((node) => this.longest[node]));
-  }
-
-  /**
-   * By instruction of a node: registers that need not be stored before it. The others have the
-   * values there that are stored at the end of the node in any case: to store them before an
-   * instruction that may leave the region costs nothing. Undefined if the node stores nothing.
-   */
-  unstored(node: number): readonly Readonly<RegisterSet>[] | undefined {
-    const { instructions, ending: { kind } } = this.blocks[node];
-    if (!this.stores[node] && kind !== "call" && kind !== "return") return undefined;
-    const sets: RegisterSet[] = [], later = { ...this.data.late[node] };
-    for (let i = instructions.length - 1; i >= 0; i--) {
-      add(later, instructions[i].use.written);
-      sets[i] = { ...later };
-    }
-    return sets;
   }
 
   #dispatcherOf(ending: Ending): number | undefined {
