@@ -1,9 +1,9 @@
 // Stage 2's tables by VTTBR_EL2 and VTCR_EL2: where walks begin, tables that follow each other, and
-// the rights of leaves.
+// VMIDs.
 
 import assert from "node:assert/strict";
 import { leavesOf, outputOf, walkTables } from "../../../src/kit/formats/page-tables.ts";
-import { stage2Rights, stage2TablesOf, vmidOf } from "../../../src/kit/formats/stage2-tables.ts";
+import { stage2TablesOf, vmidOf } from "../../../src/kit/formats/stage2-tables.ts";
 
 const SIZES = { granules: [12, 14, 16] } as const;
 const vtcr = (bits: number, sl0: number, tg0: number) => BigInt(64 - bits | sl0 << 6 | tg0 << 14);
@@ -24,8 +24,6 @@ Deno.test("a walk of 40 bits from level 1 begins in two tables of 4 KiB that fol
   const end = walkTables(tables, address, read);
   assert.deepEqual([end.kind, end.level, outputOf(end, address + 5n)], ["leaf", 3, 0x6000_3005]);
   assert.deepEqual([...leavesOf(tables, read)].map((one) => one.address), [address]);
-  assert.deepEqual(stage2Rights(end, true), { read: true, write: true, executeEl1: true, executeEl0: false, device: false });
-  assert.deepEqual(stage2Rights(end, false), { read: true, write: true, executeEl1: false, executeEl0: false, device: false });
 });
 
 Deno.test("pages of 16 and 64 KiB begin at the level that SL0 says, and one that is too small has no tables", () => {

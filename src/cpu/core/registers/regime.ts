@@ -11,7 +11,7 @@ import { EL2_REGISTERS, type RegisterName, type VcpuState } from "./vcpu-state.t
 export type Regime = "EL1&0" | "EL2" | "EL2&0";
 
 /** Registers that are read by name. */
-export type NamedRegisters = Pick<VcpuState, "getRegister">;
+type NamedRegisters = Pick<VcpuState, "getRegister">;
 /** State on which the regime depends. */
 type Levels = Pick<VcpuState, "getRegister" | "hasEl2" | "pstate">;
 

@@ -131,8 +131,12 @@ export const DEBUG_REGISTERS: readonly DebugRegister[] = [
   ...EL2_REGISTERS.map((name) => named(name, 64, "el2")),
 ];
 
+/** Those of vCPUs without EL2. */
+const COMMON_REGISTERS = DEBUG_REGISTERS.filter(({ group }) => group !== "el2");
+
 /** The registers that a vCPU has. */
-export function debugRegistersOf({ registers: { names } }: Vcpu): readonly DebugRegister[] {
+export function debugRegistersOf({ registers: { hasEl2, names } }: Vcpu): readonly DebugRegister[] {
+  if (!hasEl2) return COMMON_REGISTERS;
   return DEBUG_REGISTERS.filter(({ group, name }) => group !== "el2" || names.some((one) => one === name));
 }
 

@@ -6,6 +6,7 @@ import { AbortSyndrome, ExceptionClass, exceptionClass, Hcr, type VcpuState, Vec
 import { systemRegisterText } from "../../../cpu/isa/names/system-register-names.ts";
 import type { Observed } from "../../../machine/hypervisor/inspect.ts";
 import { callText } from "../../../machine/abi/smccc.ts";
+import { vmidOf } from "../../../kit/formats/stage2-tables.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { field } from "../../../kit/support/values/bits.ts";
 import { isAbort, syndromeText } from "../trace/syndromes.ts";
@@ -20,9 +21,6 @@ export function guestEntries(vcpu: VcpuState): bigint[] {
   return KINDS.map((_, index) => BigInt.asUintN(64, vectors + BigInt(Vector.LowerAarch64 + VECTOR_SIZE * index)));
 }
 
-/** VTTBR_EL2.VMID. */
-const VMID_SHIFT = 48n;
-
 /** The exit of a guest of a vCPU at a vector; undefined if it is not one: EL0 of a host. */
 export function guestExit(vcpu: VcpuState, time: number): Observed | undefined {
   const hcr = vcpu.getRegister("HCR_EL2");
@@ -32,7 +30,7 @@ export function guestExit(vcpu: VcpuState, time: number): Observed | undefined {
   const { name, ...what } = kind === "synchronous" ? synchronous(vcpu) : { name: kind };
   // ELR_EL2 of a call is the address of the next instruction.
   const pc = vcpu.getRegister("ELR_EL2") - (name === "HVC" ? INSTRUCTION : 0n);
-  const guest = Number(vcpu.getRegister("VTTBR_EL2") >> VMID_SHIFT);
+  const guest = vmidOf(vcpu.getRegister("VTTBR_EL2"), vcpu.getRegister("VTCR_EL2"));
   return { kind: "trap", time, name, fields: { guest, pc, ...what } };
 }
 

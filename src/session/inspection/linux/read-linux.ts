@@ -167,7 +167,7 @@ export class ModulesNow {
   }
 }
 
-/** Whether a vCPU executes its kernel, and not one in a guest of that. */
+/** Whether a vCPU executes the kernel of its VM, not that of a guest of its EL2. */
 export const isInKernel = (registers: Vcpu["registers"]): boolean =>
   registers.pc >= UPPER_HALF && (registers.pstate & Pstate.ElMask) !== 0 && regimeOf(registers) === hostRegime(registers) &&
   !isBelowEl2(registers);

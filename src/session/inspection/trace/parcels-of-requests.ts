@@ -24,10 +24,7 @@ interface KnownBorrower {
   mapped: boolean;
 }
 
-const CREATES = new Map<string, number>([[ParcelMessage.Donate, TransType.Donate], [ParcelMessage.Lend, TransType.Lend], [
-  ParcelMessage.Share,
-  TransType.Share,
-]]);
+const CREATES = new Map<string, number>((["Donate", "Lend", "Share"] as const).map((kind) => [ParcelMessage[kind], TransType[kind]]));
 const KINDS = new Set(["rpc"] as const);
 
 /** The parcels that exist after the kept requests. */

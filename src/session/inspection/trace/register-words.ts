@@ -3,6 +3,7 @@
 // address size and page sizes of ID_AA64MMFR0_EL1.
 
 import { Hcr, IchLr } from "../../../cpu/core/interface.ts";
+import { baseOf, vmidOf } from "../../../kit/formats/stage2-tables.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { syndromeText } from "./syndromes.ts";
 
@@ -41,9 +42,7 @@ function mmfr0Text(value: bigint): string {
 const hcrText = (value: bigint): string =>
   Object.entries(Hcr).filter(([, bits]) => (value & bits) === bits).map(([name]) => name).join(" ") || "nothing is set";
 
-/** VTTBR_EL2: the address of the tables is below the VMID. */
-const VTTBR_ADDRESS = 0x0000_ffff_ffff_fffen, VMID_SHIFT = 48n;
-const vttbrText = (value: bigint): string => `VMID ${value >> VMID_SHIFT}, tables at ${hex(value & VTTBR_ADDRESS)}`;
+const vttbrText = (value: bigint): string => `VMID ${vmidOf(value)}, tables at ${hex(baseOf(value))}`;
 
 /** ICH_LR<n>_EL2: the interrupt and its state; undefined for one that is free. */
 function listRegisterText(value: bigint): string | undefined {

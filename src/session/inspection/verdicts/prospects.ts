@@ -120,9 +120,9 @@ export class Prospects {
 
   /** X0 to X7 after an SMCCC call whose answer cannot change, which is noted. */
   #answer(vcpu: Vcpu, { pc, instruction, x }: AskedCall): readonly bigint[] | undefined {
-    const answer = unchangingAnswer(vcpu, x, instruction), calls = this.#answered.get(vcpu) ?? new Map<bigint, AnsweredCall>();
+    const answer = unchangingAnswer(vcpu, x, instruction);
     if (!answer) return undefined;
-    const bits = x[0] & SMC64 || answer[0] >> 32n ? 64 : 32;
+    const calls = this.#answered.get(vcpu) ?? new Map<bigint, AnsweredCall>(), bits = x[0] & SMC64 || answer[0] >> 32n ? 64 : 32;
     this.#answered.set(vcpu, calls.set(pc, { pc, instruction, x, answer: BigInt.asIntN(bits, answer[0]) }));
     return answer;
   }

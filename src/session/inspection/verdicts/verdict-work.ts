@@ -151,7 +151,7 @@ function spins({ view, vm, others }: Patient, vcpu: Vcpu): Verdict<"spins" | "ex
   if (loop.calls > 0) return { fact: { code: "exit-loop", vcpu: id, range }, evidence, next, vain };
   const reads = loop.inputs.length + loop.registers.length, asked = reads === 0 ? levelAsked(view, vcpu, loop) : undefined;
   const cause = polledBy(view, vcpu, loop) ?? returnToItself(view, vcpu, loop);
-  // A loop that waits for nothing is not one that a handler could end.
+  // No handler of an interrupt ends a loop that waits for nothing.
   const pending = reads > 0 || !isAtEl1(vcpu) ? maskedPending(view, vcpu, vm.id) : [];
   return {
     fact: { code: "spins", vcpu: id, range, reads, asked: asked === undefined ? null : hex(asked) },

@@ -9,7 +9,7 @@ import type { AddressSpace, Hypervisor } from "../../../../machine/hypervisor/in
 
 type Ram = Pick<Hypervisor["machine"]["ram"], "contains" | "bytes">;
 /** The physical address of an intermediate physical one; undefined where nothing is mapped. */
-export type PhysicalAddress = (ipa: number) => number | undefined;
+type PhysicalAddress = (ipa: number) => number | undefined;
 
 const ENTRY_SIZE = 8;
 
@@ -22,17 +22,17 @@ export const entriesAt = (at: PhysicalAddress, ram: Ram): ReadEntry => (ipa) => 
 };
 
 /** Stage 2 of a VM. */
-export const inSpace = ({ stage2 }: Pick<AddressSpace, "stage2">): PhysicalAddress => (ipa) => {
+const inSpace = ({ stage2 }: Pick<AddressSpace, "stage2">): PhysicalAddress => (ipa) => {
   const page = stage2.lookup(ipa);
   return page && page.pa + ipa % PAGE_SIZE;
 };
 
 /** The tables of VTTBR_EL2. */
-export const guestTablesOf = (registers: Pick<VcpuState, "getRegister">, sizes: Pick<Sizes, "granules">): Tables =>
+const guestTablesOf = (registers: Pick<VcpuState, "getRegister">, sizes: Pick<Sizes, "granules">): Tables =>
   stage2TablesOf(registers.getRegister("VTTBR_EL2"), registers.getRegister("VTCR_EL2"), sizes);
 
-/** The same below tables of a guest of EL2. */
-export function throughGuest(tables: Tables, below: PhysicalAddress, ram: Ram): PhysicalAddress {
+/** Both stages 2 of a guest of EL2: its tables, and below them the stage 2 of the VM. */
+function throughGuest(tables: Tables, below: PhysicalAddress, ram: Ram): PhysicalAddress {
   const read = entriesAt(below, ram);
   return (ipa) => {
     const address = BigInt(ipa);
