@@ -67,9 +67,12 @@ export async function benchLinux(rounds: number, json: boolean): Promise<void> {
   for (const [name, values] of figures) console.log(`${name.padEnd(34)} ${withSpread(values, SHARES.has(name) ? 3 : 1)}`);
 }
 
+/** The figures that the bench of a tree prints. */
+export const linuxFigures = printedContest("linux", ({ milliseconds }) => onlyRound(milliseconds));
+
 /** For `--ab`: the same figures, in a process of each tree; looks by the script of this one. */
 export const linuxContest: Contest = async (folder) => {
-  const printed = await printedContest("linux", ({ milliseconds }) => onlyRound(milliseconds))(folder);
+  const printed = await linuxFigures(folder);
   return async () => new Map([...await printed(), ...await cpuOfLooks()]);
 };
 
