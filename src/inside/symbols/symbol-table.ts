@@ -118,6 +118,7 @@ class MadeSymbols implements SymbolList {
 export class SymbolTable {
   readonly #list: SymbolList;
   #all: readonly GuestSymbol[] | undefined;
+  #ended: boolean | undefined;
 
   /**
    * @param source where they are from, for display: `vmlinux`, `kallsyms of Linux`
@@ -160,15 +161,20 @@ export class SymbolTable {
     const index = this.#list.after(address) - 1;
     if (index < 0) return undefined;
     const start = this.#list.address(index);
-    if (address - start >= REACH || part && start < part.start || address > start && this.#endsAt(index)) return undefined;
+    if (address - start >= REACH || part && start < part.start || address > start && index === this.size - 1 && this.#isEnded) {
+      return undefined;
+    }
     return { symbol: this.#list.symbol(this.#list.after(start - 1n)), offset: address - start };
   }
 
-  /** Whether a program ends with this symbol: what follows is something else. */
-  #endsAt(index: number): boolean {
-    if (index < this.size - 1) return false;
-    const start = this.#list.address(index);
-    for (let at = index; at >= 0 && this.#list.address(at) === start; at--) if (this.#list.symbol(at).name === END) return true;
+  /** Whether a program ends with the last symbol: what follows is something else. */
+  get #isEnded(): boolean {
+    return this.#ended ??= this.#findEnd();
+  }
+
+  #findEnd(): boolean {
+    const last = this.#list.address(this.size - 1);
+    for (let at = this.size - 1; at >= 0 && this.#list.address(at) === last; at--) if (this.#list.symbol(at).name === END) return true;
     return false;
   }
 
