@@ -3,9 +3,14 @@
 import assert from "node:assert/strict";
 import { OpenTarget } from "../../../../src/kit/support/files/open-target.ts";
 import { checkWritable, WholeFile } from "../../../../src/kit/support/files/whole-file.ts";
+import { writeFully } from "../../../../src/kit/support/files/write-all.ts";
 import { inFolder } from "../../../support/temporary-folder.ts";
 
+/** Where the end of the patience is what is tested, ms. */
 const PATIENCE = 100;
+/** Where a reader does its part: a busy computer may let it wait for long, ms. */
+const LONG_PATIENCE = 120_000;
+const PAGE = 4096;
 
 Deno.test("a pipe that nobody reads, or whose reader has ended or takes nothing, is said and keeps nobody waiting", () =>
   inFolder(async (folder) => {
@@ -17,10 +22,15 @@ Deno.test("a pipe that nobody reads, or whose reader has ended or takes nothing,
     assert.throws(() => new WholeFile(path, { onlyFile: true }), /is not a regular file/);
     const reader = new Deno.Command("cat", { args: [path], stdout: "null" }).spawn();
     // The reader comes while it waits, and takes all.
-    const whole = new WholeFile(path), target = open(PATIENCE);
-    whole.write(new Uint8Array(1 << 20));
+    const patient = open(LONG_PATIENCE);
+    // An empty pipe has room for this, whenever it is read.
+    const whole = new WholeFile(path);
+    whole.write(new Uint8Array(PAGE));
     assert.throws(() => whole.file, /is not a regular file/);
     whole.commit();
+    writeFully(patient, new Uint8Array(1 << 20));
+    const target = open(PATIENCE);
+    patient.close();
     reader.kill("SIGSTOP");
     const fill = () => {
       for (let written = 0; written < 1 << 20;) written += target.writeSync(new Uint8Array(1 << 16));
