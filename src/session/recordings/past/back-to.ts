@@ -8,8 +8,8 @@ import { isLater, type Milestone } from "./history.ts";
 import { vmId } from "../../../model/queries/ids.ts";
 import { isTemporal, kindsForFilter } from "../../../model/queries/filters/temporal-filter.ts";
 import type { BreakPlace } from "../../../model/queries/stop-rule.ts";
-import { isMidTurn, type Moment, type Past } from "./past.ts";
-import { listeningStart, type Rerun } from "./rerun.ts";
+import { isMidTurn, type Moment, momentOf, type Past } from "./past.ts";
+import { BUSY, GROWTH, LAST_PART, listeningStart, type Rerun } from "./rerun.ts";
 import { oneVm } from "../../../model/queries/debugged-vms.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 
@@ -24,14 +24,18 @@ interface SoughtPlace {
   readonly place: BreakPlace;
 }
 
-/** The run up to the present place. */
-export interface RunUpTo {
-  readonly rerun: Rerun;
+/** A place at which a search ends. */
+interface End {
   readonly moment: Moment;
   /** Instructions that had been retired. */
   readonly instructions: number;
   /** Virtual time (ns) of the last boundary between turns. */
   readonly at: number;
+}
+
+/** The run up to the present place. */
+export interface RunUpTo extends End {
+  readonly rerun: Rerun;
 }
 
 /** A place where it happened. */
@@ -45,6 +49,8 @@ export interface Reached {
    */
   readonly count: number;
   readonly from: Milestone | undefined;
+  /** The place after that state from which they were counted. */
+  readonly since: End | undefined;
   /** The state from which events were listened to: from a later one, calls in progress differ. */
   readonly start: Milestone | undefined;
   readonly sought: Sought;
@@ -55,8 +61,12 @@ export class BackTo {
   #past: Past;
   #from: Milestone | undefined;
   #start: Milestone | undefined;
+  /** Instructions of the part that is searched; Infinity: all from the milestone on. */
+  #part = Infinity;
+  /** The beginning of that part, if it is not the milestone. */
+  #since: End | undefined;
   /** End of the search; not used where a count is wanted. */
-  #end: { readonly moment: Moment; readonly instructions: number; readonly at: number };
+  #end: End;
   /** Place up to which it only listens; undefined: it is there. */
   #lead: Moment | undefined;
   /** Matches that do not stop the machine. */
@@ -78,8 +88,11 @@ export class BackTo {
     if (before && isSame(before.sought, sought)) {
       this.#from = before.from;
       this.#start = before.start;
-      if (before.count > 1) this.#wanted = before.count - 1;
-      else if (this.#from) this.#end = this.#from;
+      const end = before.since ?? this.#from;
+      if (before.count > 1) {
+        this.#wanted = before.count - 1;
+        this.#since = before.since;
+      } else if (end) this.#end = end;
       else this.#wanted = 0;
     }
     if (this.#wanted === undefined) this.#searchBefore(this.#end.moment);
@@ -110,17 +123,34 @@ export class BackTo {
     if (this.#wanted === 0) return "none";
     const there = this.#arrived(milliseconds);
     if (this.#reached) return this.#reached;
+    if (this.#isBusy) {
+      this.#part = LAST_PART;
+      this.#beginAgain();
+      return undefined;
+    }
     if (!there) return undefined;
     if (this.#wanted !== undefined) throw new Error("an event of the run did not occur in its replay");
     if (this.#count > 0) this.#wanted = this.#count;
-    else if (!isLater(this.#from)) return "none";
     else {
-      this.#end = this.#from;
-      this.#searchBefore(this.#end.moment);
+      const end = this.#since ?? (isLater(this.#from) ? this.#from : undefined);
+      if (!end) return "none";
+      if (this.#since) this.#part *= GROWTH;
+      this.#end = end;
+      this.#since = undefined;
+      this.#searchBefore(end.moment);
     }
+    this.#beginAgain();
+    return undefined;
+  }
+
+  /** Whether there are too many places to pass them all. */
+  get #isBusy(): boolean {
+    return this.sought.kind === "place" && this.#wanted === undefined && this.#part === Infinity && this.#count > BUSY;
+  }
+
+  #beginAgain(): void {
     this.run.rerun.leave?.(this.#past);
     this.#past = this.#begin();
-    return undefined;
   }
 
   /**
@@ -132,11 +162,15 @@ export class BackTo {
     if (this.#lead !== undefined) {
       if (!this.#past.advance(this.#lead, milliseconds)) return false;
       this.#lead = undefined;
-      stops.pass(this.#passing);
+      if (this.sought.kind === "event") stops.pass(this.#passing);
+      else {
+        this.#since ??= { moment: momentOf(this.#past.system), instructions: this.#past.system.instructions(), at: machine.boundary };
+        this.#breakAt(this.#past, this.sought);
+      }
     }
     if (!this.#inLastTurn) {
       if (machine.boundary < at && !this.#past.advance({ at, settled: false }, milliseconds)) return false;
-      if (this.#reached) return true;
+      if (this.#reached || this.#isBusy) return true;
       this.#inLastTurn = true;
       if (this.#wanted === undefined) {
         this.#count += stops.passed;
@@ -144,7 +178,8 @@ export class BackTo {
       }
     }
     if (isMidTurn(moment) && !this.#inTurn) {
-      if (!this.#past.advance({ at, settled: true }, milliseconds)) return false;
+      const isInTurn = machine.inTurn && machine.boundary >= at;
+      if (!isInTurn && !this.#past.advance({ at, settled: true }, milliseconds)) return false;
       this.#inTurn = true;
     }
     return this.#reached !== undefined || this.#past.advance(this.#goal(moment), milliseconds);
@@ -171,7 +206,11 @@ export class BackTo {
       stops.pass(this.#lead === undefined ? this.#passing : Infinity);
       if (this.#passing < Infinity) this.#count = this.#passing;
       past.onHit = ({ text }) => this.#happened(past, text, () => past.system.stops.change({ kind: "remove", rule: "all" }));
-    } else this.#breakAt(past, sought);
+    } else {
+      const first = past.system.instructions(), begin = this.#end.instructions - this.#part;
+      this.#lead = this.#since?.moment ?? (this.#wanted === undefined && begin > first ? begin : undefined);
+      if (this.#lead === undefined) this.#breakAt(past, sought);
+    }
     return past;
   }
 
@@ -203,11 +242,11 @@ export class BackTo {
     // in a turn of a native guest all events have the same one.
     if (this.#wanted === undefined && this.#isAtEnd(past)) return false;
     this.#count++;
-    if (this.#count !== this.#wanted) return false;
+    if (this.#count !== this.#wanted) return this.#isBusy;
     past.onHit = past.onStop = () => false;
     past.onTurns = () => {};
     disarm();
-    this.#reached = { past, text, count: this.#count, from: this.#from, start: this.#start, sought: this.sought };
+    this.#reached = { past, text, count: this.#count, from: this.#from, since: this.#since, start: this.#start, sought: this.sought };
     return true;
   }
 }

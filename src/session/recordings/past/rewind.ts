@@ -6,7 +6,7 @@ import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import type { DebugStopped } from "../../../model/protocol/protocol.ts";
 import { isLater, type Milestone } from "./history.ts";
 import type { Past } from "./past.ts";
-import type { Rerun } from "./rerun.ts";
+import { BUSY, GROWTH, LAST_PART, type Rerun } from "./rerun.ts";
 import type { DebuggedVms } from "../../../model/queries/debugged-vms.ts";
 
 /**
@@ -156,14 +156,6 @@ interface Passed {
   /** Instructions that this vCPU had retired. */
   readonly own: number;
 }
-
-/**
- * How many places a search may reach. After more, only the last instructions are searched, without
- * stops on the way there: a loop may reach a breakpoint more often than there is time for.
- */
-const BUSY = 2000;
-/** Instructions of the first such part, and the factor by which the next one is larger. */
-const LAST_PART = 100_000, GROWTH = 16;
 
 /** To the last breakpoint or watchpoint before the place; without one, to the start. */
 class ContinueBack implements WayBack {

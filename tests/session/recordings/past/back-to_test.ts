@@ -11,7 +11,10 @@ import { momentOf, Past } from "../../../../src/session/recordings/past/past.ts"
 import { loaded } from "../../../../src/session/snapshots/begin.ts";
 import type { Milestone } from "../../../../src/session/recordings/past/history.ts";
 import { demoPlan, hashesOf, runTo } from "../../snapshots/systems.ts";
+import { MiB } from "../../../../src/kit/support/values/sizes.ts";
+import { A64, imageOf } from "../../../app/cli/program.ts";
 import { casesOfRun, LONG } from "../../../support/long.ts";
+import { withTable } from "../../../support/plan-tables.ts";
 
 const HERE = 120_000;
 
@@ -216,4 +219,43 @@ Deno.test("events of the instruction where an earlier search ended are gone back
     run = { rerun, moment: momentOf(system), instructions: system.instructions(), at: system.machine.boundary };
   }
   assert.ok(counts.size < 4, "several have one count of instructions");
+});
+
+/** The image's code, and the function that it calls: a `ret`. */
+const CODE = 0x4020_0040, FUNCTION = CODE + 4 * 14;
+/** Calls in the first loop; decrements in the second and in the third. */
+const CALLS = 3000, LONG_WAY = 65_536, SHORT_WAY = 16_384;
+
+/** A guest that calls a function often, then once after a long way, and once after a short one. */
+function caller(): Uint8Array<ArrayBuffer> {
+  const call = (at: number) => 0x94000000 | 14 - at;
+  const decrement = 0xd1000421, again = 0xb5ffffe1;
+  return imageOf([
+    ...[0xd2800000 | CALLS << 5, call(1), 0xd1000400, 0xb5ffffc0],
+    ...[0xd2a00001 | LONG_WAY >> 16 << 5, decrement, again, call(7)],
+    ...[0xd2800001 | SHORT_WAY << 5, decrement, again, call(11)],
+    ...[0x91000442, A64.branch(-1)],
+    0xd65f03c0,
+  ]);
+}
+
+Deno.test("a place that a loop reaches very often is gone back to in turn, and before each part that was searched", async () => {
+  const what = { kind: "boot", image: caller(), initrd: undefined, dtb: undefined, append: undefined, devices: [] } as const;
+  const plan = await withTable({ cpus: 1, memory: 64 * MiB, seed: 1, turbo: true, what });
+  // The header's branch, and the constant; a round is the call, its return, and two instructions.
+  const calls = Array.from({ length: CALLS }, (_, round) => 2 + 4 * round + 1);
+  const afterLongWay = 2 + 4 * CALLS + 1 + 2 * LONG_WAY + 1, afterShortWay = afterLongWay + 2 + 2 * SHORT_WAY + 1;
+  const end = afterShortWay + 1000;
+  const sought: Sought = { kind: "place", at: `host:${FUNCTION}`, place: { vm: "host", addresses: [BigInt(FUNCTION)] } };
+  let run: RunUpTo = { rerun: rerunOf(plan, []), moment: end, instructions: end, at: boundaryAt(plan, end) };
+  let reached: Reached | undefined;
+  for (const [place, count] of [[afterShortWay, 2], [afterLongWay, 1], [calls.at(-1), CALLS], [calls.at(-2), CALLS - 1]]) {
+    const found: Reached | "none" = back(run, sought, reached);
+    assert.ok(found !== "none");
+    reached = found;
+    const { system } = reached.past;
+    // What is before the part in which both single calls are was not counted.
+    assert.deepEqual([system.instructions(), reached.count], [place, count]);
+    run = { ...run, moment: momentOf(system), instructions: system.instructions(), at: system.machine.boundary };
+  }
 });
