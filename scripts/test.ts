@@ -30,7 +30,7 @@ const BY_NAME = { [FROM_SOURCES]: "1" };
  */
 const BATCH = 30;
 /**
- * Processes at once: one more than processors, as tests wait at times, and no more than this, as
+ * Processes at once: two more than processors, as tests wait at times, and no more than this, as
  * many start processes and threads.
  */
 const MOST_PROCESSES = 4;
@@ -214,7 +214,7 @@ async function runAll(): Promise<boolean> {
       if (passed && outcome.succeeded && await treeOf(ROOT) === tree) passed.add(files, outcome);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency + 1, MOST_PROCESSES) }, take));
+  await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency + 2, MOST_PROCESSES) }, take));
   const succeeded = outcomes.every((outcome) => outcome.succeeded);
   if (succeeded) passed?.clear();
   for (const { errors } of outcomes) if (errors) console.log(errors);

@@ -10,6 +10,7 @@ import { writeDevicetree } from "../../../src/machine/devicetree/writer.ts";
 import { devicetree, node } from "../../../src/machine/devicetree/tree.ts";
 import { writeElfSymbols } from "../../../src/inside/symbols/elf-symbols.ts";
 import { eventually } from "../../support/eventually.ts";
+import { LONG } from "../../support/long.ts";
 import { noArguments, noCommands } from "./command-names.ts";
 import { Place } from "./place.ts";
 import { A64, imageOf } from "./program.ts";
@@ -35,9 +36,20 @@ Deno.test("lists of commands and arguments for hostile names name none that is g
   assert.deepEqual([...noCommands([...LEFT_OUT, ...ENDING]), ...noArguments(Object.keys(NAMED))], []);
 });
 
-/** Command lines: usual, with each argument hostile, and with each option's value. */
-function* commandLines(command: CommandNode, path: readonly string[], files: Readonly<Record<string, string>>): Generator<string[]> {
-  for (const child of command.commands) yield* commandLines(child, [...path, child.name], files);
+/** Commands at which an option that many have is tried. */
+const SAME_OPTION = LONG ? Infinity : 3;
+
+/**
+ * Command lines: usual, with each argument hostile, and with each option's value.
+ * @param tried how often each option has been
+ */
+function* commandLines(
+  command: CommandNode,
+  path: readonly string[],
+  files: Readonly<Record<string, string>>,
+  tried = new Map<string, number>(),
+): Generator<string[]> {
+  for (const child of command.commands) yield* commandLines(child, [...path, child.name], files, tried);
   if (!path.length || !isRunnable(command) || LEFT_OUT.has(path[0])) return;
   const named = (name: string) => files[`${path.join(" ")} ${name}`] ?? NAMED[name];
   // The guest waits for an interrupt: a step would, too.
@@ -47,7 +59,12 @@ function* commandLines(command: CommandNode, path: readonly string[], files: Rea
   if (!starts || usual.some((word) => Object.values(files).includes(word))) yield [...path, ...usual];
   if (starts) usual.fill(HOSTILE);
   for (let i = 0; i < usual.length; i++) yield [...path, ...usual.with(i, `a${HOSTILE}`)];
-  for (const { long, value } of command.options) if (long && value) yield [...path, ...usual, long, HOSTILE];
+  for (const { long, value } of command.options) {
+    const times = long === undefined ? 0 : tried.get(long) ?? 0;
+    if (!long || !value || times >= SAME_OPTION) continue;
+    tried.set(long, times + 1);
+    yield [...path, ...usual, long, HOSTILE];
+  }
   yield [...path, ...usual, `--${HOSTILE}`];
 }
 
