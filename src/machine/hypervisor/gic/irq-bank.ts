@@ -42,8 +42,9 @@ export class IrqBank {
   /** How often each was acknowledged, for display. */
   readonly taken: Uint32Array;
   /**
-   * How often each came again before the interrupted code moved, with its line high since its end
-   * and not nearer to its fall: a storm, if that continues.
+   * How often each came again before the interrupted code moved: a level with its line high since
+   * its end and not nearer to its fall, an SGI as a handler of the same vCPU has sent it. A storm,
+   * if that continues.
    */
   readonly again: Uint32Array;
   /** Those whose flags, priority or route may be others since this was cleared, for searches. */

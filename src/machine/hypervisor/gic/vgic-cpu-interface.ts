@@ -27,7 +27,10 @@ export class VgicCpu {
   readonly #ready = new Uint32Array(Intid.SpiEnd + 31 >> 5);
   #pmr = 0;
   #ctlr = 0;
-  /** The level that ended last with its line high, or -1, and where it interrupted the code. */
+  /**
+   * The level that ended last with its line high, or the SGI that a handler has sent to its own vCPU,
+   * or -1; and where the last interrupt interrupted the code.
+   */
   #held = -1;
   #heldAt = 0;
   #interruptedAt: (() => number) | undefined;
@@ -85,7 +88,15 @@ export class VgicCpu {
     this.#held = high ? intid : -1;
   }
 
-  /** Whether an interrupt that is acknowledged comes back to where it was before, its line high. */
+  /** The vCPU has sent itself an SGI: from a handler, that interrupt follows on this one. */
+  noteOwnSgi(intid: number): void {
+    if (this.#runningPriority() < IDLE_PRIORITY) this.#held = intid;
+  }
+
+  /**
+   * Whether an interrupt that is acknowledged comes back to where the one before was: its line is
+   * high, or a handler has sent it.
+   */
   comesAgain(intid: number): boolean {
     const at = this.#interruptedAt?.() ?? 0, again = this.#held === intid && this.#heldAt === at;
     this.#held = -1;

@@ -279,7 +279,7 @@ export class Vgic {
     else cpu.noteDeactivated(intid);
     const drops = (bank.flags[intid] & (Irq.Source | Irq.Latched)) === Irq.Source && !bank.sources.get(intid)?.stillPending();
     this.update(cpu, intid, 0, drops ? Irq.Active | Irq.Source : Irq.Active);
-    cpu.noteEnd(intid, (bank.flags[intid] & (Irq.Edge | Irq.Source)) === Irq.Source);
+    if (intid >= Intid.SgiEnd) cpu.noteEnd(intid, (bank.flags[intid] & (Irq.Edge | Irq.Source)) === Irq.Source);
   }
 
   /** The guest has brought the line of an interrupt nearer to its fall. */
@@ -357,8 +357,12 @@ export class Vgic {
   #raiseSgi(from: VgicCpu, cpu: VgicCpu, group: 0 | 1, intid: number): void {
     if (!this.isAttached(cpu.index)) return;
     const isGroup1 = (cpu.bank.flags[intid] & Irq.Group1) !== 0;
-    if (group === 1 || !isGroup1) this.update(cpu, intid, Irq.Latched, 0);
-    else this.#lostSgi = { intid, from: from.index, affinity: this.affinityOf(cpu.index), wrongGroup: true };
+    if (group !== 1 && isGroup1) {
+      this.#lostSgi = { intid, from: from.index, affinity: this.affinityOf(cpu.index), wrongGroup: true };
+      return;
+    }
+    this.update(cpu, intid, Irq.Latched, 0);
+    if (from === cpu) cpu.noteOwnSgi(intid);
   }
 
   #isAcknowledged(cpu: VgicCpu, intid: number): boolean {

@@ -34,6 +34,8 @@ export type IrqFinding =
   | Barrier
   /** Its line was high at each end, and it came again before the interrupted code moved. */
   | { readonly code: "storm"; readonly source: string; readonly virtio?: true }
+  /** An SGI that a handler of its own vCPU sends each time, before the interrupted code moves. */
+  | { readonly code: "sgi-storm" }
   | { readonly code: "no-source" }
   | { readonly code: "vcpu-off"; readonly vcpu: string };
 
@@ -42,6 +44,7 @@ export type IrqStep = "source" | "enabled" | "priority" | "group" | "route" | "p
 
 export const STOPPED_STEP: { readonly [C in IrqFinding["code"]]: IrqStep } = {
   "storm": "taken",
+  "sgi-storm": "taken",
   "disabled": "enabled",
   "lpi-disabled": "enabled",
   "edge-source": "pending",
@@ -100,6 +103,7 @@ const stopped = (barrier: Barrier) => `cannot fire: ${BARRIERS.text(barrier)}`;
 
 export const IRQ_FINDINGS = new Facts<IrqFinding>({
   "storm": () => "storm: its line is high at each end, and it comes again",
+  "sgi-storm": () => "storm: its handler sends it again each time, and the interrupted code does not move",
   "disabled": stopped,
   "lpi-disabled": stopped,
   "edge-source": stopped,
@@ -119,6 +123,7 @@ export const IRQ_FINDINGS = new Facts<IrqFinding>({
     virtio
       ? `acknowledge what ${source} reports in the handler: write it to InterruptACK, or read the ISR status of a PCI device`
       : STORM_WAYS_OUT[source] ?? `the handler makes ${source || "its source"} lower the line`,
+  "sgi-storm": () => "the handler does not send this SGI to its own vCPU (ICC_SGI1R_EL1)",
   "disabled": () => "enable it, or make its source stop",
   "lpi-disabled": () => "enable it in the LPI configuration table, and invalidate the ITS's copy (INV)",
   "edge-source": () => "configure it as edge-triggered (ICFGR)",

@@ -36,7 +36,7 @@ function otherGic(view: View, vcpus: readonly Vcpu[]): OfCode<Evidence, "gicv2-d
 /** An interrupt that comes again before the interrupted code moves. */
 function storm({ view, vm, irqs }: Patient): Verdict<"irq-storm"> | undefined {
   for (const { id, source, fact } of irqs) {
-    if (fact?.code !== "storm") continue;
+    if (fact?.code !== "storm" && fact?.code !== "sgi-storm") continue;
     const name = nameOf(vm.id), device = slotsOf(view, name).find(({ intid }) => irqId(name, intid, 0) === id)?.id, by = device ?? source;
     return {
       fact: { code: "irq-storm", irq: id, finding: device === undefined ? fact : { code: "storm", source: device, virtio: true } },

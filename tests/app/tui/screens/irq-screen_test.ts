@@ -49,6 +49,7 @@ Deno.test("each finding becomes a card with its words, and stops the path at its
       [{ code: "no-vcpu", vcpu: 3 }, "route"],
       [{ code: "vcpu-off", vcpu: "vcpu:rt/0" }, "route"],
       [{ code: "storm", source: "vtimer" }, "taken"],
+      [{ code: "sgi-storm" }, "taken"],
     ] as const satisfies readonly (readonly [IrqFinding, IrqStep])[]
   ) {
     const found = { ...row, fact }, [card, remedy] = findingLines([found], LOOK, 100);

@@ -12,7 +12,9 @@ import {
   type VgicCpu,
   type Vic,
   VirqSource,
+  wordAt,
 } from "../../../../machine/hypervisor/inspect.ts";
+import { Pstate } from "../../../../cpu/core/interface.ts";
 import { Block } from "../../../../machine/hypervisor/interface.ts";
 import { irqId, vcpuId, vcpuName, vmId } from "../../../../model/queries/ids.ts";
 import { type Barrier, IRQ_FINDINGS, type IrqFinding } from "../../../../model/queries/facts/irq-finding.ts";
@@ -30,9 +32,13 @@ const LINE = Irq.Source;
  * queue holds messages, which a handler may take one by one.
  */
 const STORM = 1000;
+/** The same of an SGI: a handler may give itself work in small parts, which has an end. */
+const SGI_STORM = 10_000;
 
 /** The running priority of a vCPU that has acknowledged no interrupt. */
 const IDLE = 0xff;
+/** WFI, WFE and `b .`, with which code waits for interrupts. */
+const WFI = 0xd503_207f, WFE = 0xd503_205f, BRANCH_TO_ITSELF = 0x1400_0000;
 /** ICC_CTLR_EL1.EOImode. */
 const EOI_MODE = 2;
 
@@ -247,6 +253,9 @@ class VicReader {
     const flags = bank.flags[intid], source = bank.sources.get(intid), isPending = bank.isPending(intid);
     const path = () => this.#barriersTo(index, bank.priority[intid], flags, intid);
     if (bank.again[intid] >= STORM && flags & Irq.Enabled && flags & LINE) return [{ code: "storm", source: by }];
+    if (intid < Intid.SgiEnd && bank.again[intid] >= SGI_STORM && index !== undefined && this.#keepsFromWork(index, flags)) {
+      return [{ code: "sgi-storm" }];
+    }
     if (!(flags & Irq.Enabled)) return isPending ? [{ code: "disabled", intid }, ...path()] : [];
     if (source instanceof VirqSource && source.edgeOnly && !(flags & Irq.Edge)) return [{ code: "edge-source" }];
     // The native host and Resource Manager leave interrupts enabled whose VM has ended.
@@ -259,6 +268,16 @@ class VicReader {
     if (unended) return [unended];
     if (isPending && !(flags & Irq.Active)) return path();
     return index === undefined ? [{ code: "no-target" }] : [];
+  }
+
+  /** Whether an SGI of a vCPU is under way or follows, and what it interrupts is more than a wait. */
+  #keepsFromWork(index: number, flags: number): boolean {
+    const vcpu = this.#vcpuAt(index);
+    if (!vcpu || !(flags & (Irq.Active | Irq.Latched))) return false;
+    const { pc, pstate } = vcpu.registers, at = pstate & Pstate.I ? vcpu.registers.getRegister("ELR_EL1") : pc;
+    const { symbols } = this.view.system, { ram } = this.view.hypervisor.machine;
+    const [before, word] = [at - 4n, at].map((address) => wordAt(symbols.core, ram, vcpu, address));
+    return word !== BRANCH_TO_ITSELF && ![before, word].some((one) => one === WFI || one === WFE);
   }
 
   #vcpuAt(index: number): Vcpu | undefined {
