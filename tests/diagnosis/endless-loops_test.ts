@@ -1,5 +1,5 @@
 // Loops that nothing ends name the mistake that keeps them: a return to itself, an exclusive store
-// to another address, a call with the same answer each time, an interrupt that is masked, a VM or a
+// to another address, a lock of its own, a call with the same answer each time, an interrupt that is masked, a VM or a
 // CPU that would have written and has ended. Each is healthy as its way out says.
 
 import assert from "node:assert/strict";
@@ -62,6 +62,16 @@ const LOOPS: Readonly<Record<string, Loop>> = {
     ),
     first: { code: "stray-exclusive", address: "0x80181000", reserved: "0x80180000" },
     wayOut: /same address/,
+  },
+  "takes a lock that it has taken": {
+    ...either(
+      (unlock) =>
+        `mov64 x20, 0x80180000\nbl lock\n${unlock}\nbl lock\nsleep_healthily\nlock: mov w1, #1\n1: ldaxr w0, [x20]\ncbnz w0, 1b\nstxr w2, w1, [x20]\ncbnz w2, 1b\nret`,
+      "nop",
+      "stlr wzr, [x20]",
+    ),
+    first: { code: "own-lock", lock: { first: "0x80180000" }, value: "0x1" },
+    wayOut: /^release the lock/,
   },
   "asks for more random bits than a call gives": {
     ...either((bits) => `1: mov64 x0, 0x84000053\nmov x1, #${bits}\nhvc #0\ncbnz x0, 1b\nsleep_healthily`, "128", "96"),

@@ -58,6 +58,8 @@ export type Evidence =
     readonly address: string;
     readonly reserved: string;
   }
+  /** A loop takes a lock by load-exclusive, which is not free, on the only vCPU of its VM. */
+  | { readonly code: "own-lock"; readonly at: CodeRange; readonly lock: CodeRange; readonly value: string; readonly vcpu: string }
   /** An interrupt is signaled to a vCPU in a loop, which has PSTATE.I set. */
   | { readonly code: "masked-pending"; readonly irq: string; readonly vcpu: string }
   /** A VM that shared memory which a loop reads, and its end in virtual time (ns). */
@@ -239,6 +241,10 @@ export const EVIDENCE = new Facts<Evidence>({
     `${vcpu} loops: RET at ${rangeText(at)} returns to the place after the call at ${rangeText(call)}, which has overwritten X30`,
   "stray-exclusive": ({ at, instruction, address, reserved }) =>
     `"${instruction}" at ${rangeText(at)} never succeeds: it stores to ${address}, and the load-exclusive has reserved ${reserved}`,
+  "own-lock": ({ at, lock, value, vcpu }) =>
+    `the load-exclusive at ${rangeText(at)} finds ${value} in ${
+      rangeText(lock)
+    }, and its VM has no other vCPU than ${vcpu} that could release a lock`,
   "masked-pending": ({ irq, vcpu }) => `${irq} is pending, and ${vcpu} does not take it: PSTATE.I is set`,
   "ended-writer": ({ vm, fact, ended_ns }) =>
     `${vm}, which shares memory that it reads, ended at ${timeText(Number(ended_ns))}: ${VERDICT_FACTS.text(fact)}`,
@@ -345,6 +351,7 @@ export const EVIDENCE = new Facts<Evidence>({
       : undefined,
   "returns-to-itself": () => "save X30 before a call, and restore it before RET",
   "stray-exclusive": () => "use the same address in both",
+  "own-lock": () => "release the lock before it is taken again, or store 0 there at the start",
   "masked-pending": () => "clear PSTATE.I where it waits (DAIFClr), or I of SPSR_EL1 before ERET",
   "ended-writer": ({ vm }) => way`start ${vm} again: \`${hint("vm start", vm)}\``,
   "unserved-call": () => "take -1 for an answer, and do without the function",

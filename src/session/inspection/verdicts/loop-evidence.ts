@@ -1,5 +1,5 @@
-// Why a loop of a vCPU does not end: a return to itself, a store-exclusive that cannot succeed,
-// calls that are answered the same each time, an interrupt that PSTATE masks, and VMs that shared
+// Why a loop of a vCPU does not end: a return to itself, a store-exclusive that cannot succeed, a
+// lock that it holds itself, calls that are answered the same each time, an interrupt that PSTATE masks, and VMs that shared
 // what it reads and have ended.
 
 import type { EndlessLoop } from "../../../cpu/core/interface.ts";
@@ -33,16 +33,23 @@ export function returnToItself(view: View, vcpu: Vcpu, { first, last }: EndlessL
 /** Load- and store-exclusives of one register or two (Arm ARM C4.1.94): bit 22 is the load. */
 const EXCLUSIVE_MASK = 0x3f80_0000, EXCLUSIVE = 0x0800_0000, IS_LOAD = 1 << 22, RN_SHIFT = 5, RN_MASK = 0x1f, SP = 31;
 
-/** A store-exclusive of a loop to another address than the load-exclusive has reserved. */
-export function strayExclusive(view: View, vcpu: Vcpu, { first, last, inputs }: EndlessLoop): OfCode<Evidence, "stray-exclusive">[] {
+/** The exclusives of a loop: of loads, those of memory that it reads. */
+function exclusivesOf(view: View, vcpu: Vcpu, { first, last, inputs }: EndlessLoop) {
   const found: { readonly at: bigint; readonly isLoad: boolean; readonly address: bigint }[] = [];
   for (let at = first; at <= last; at += 4n) {
     const word = readWord(view, vcpu, at) ?? 0, register = word >>> RN_SHIFT & RN_MASK;
     if ((word & EXCLUSIVE_MASK) >>> 0 !== EXCLUSIVE || register === SP) continue;
     found.push({ at, isLoad: (word & IS_LOAD) !== 0, address: vcpu.registers.getX(register) });
   }
-  const load = found.find(({ isLoad, address }) => isLoad && inputs.some(({ va }) => va === address)),
-    store = found.find(({ isLoad }) => !isLoad);
+  return {
+    load: found.find(({ isLoad, address }) => isLoad && inputs.some(({ va }) => va === address)),
+    store: found.find(({ isLoad }) => !isLoad),
+  };
+}
+
+/** A store-exclusive of a loop to another address than the load-exclusive has reserved. */
+export function strayExclusive(view: View, vcpu: Vcpu, loop: EndlessLoop): OfCode<Evidence, "stray-exclusive">[] {
+  const { load, store } = exclusivesOf(view, vcpu, loop);
   if (!load || !store || load.address === store.address) return [];
   return [{
     code: "stray-exclusive",
@@ -50,6 +57,20 @@ export function strayExclusive(view: View, vcpu: Vcpu, { first, last, inputs }: 
     instruction: readInstruction(view, vcpu, store.at) ?? "",
     address: hex(store.address),
     reserved: hex(load.address),
+  }];
+}
+
+/** A lock that a loop takes, and that only its own vCPU can have taken: its VM has no other one. */
+export function ownLock(view: View, vcpu: Vcpu, loop: EndlessLoop): OfCode<Evidence, "own-lock">[] {
+  const { load, store } = exclusivesOf(view, vcpu, loop), word = loop.inputs.find(({ va }) => va === load?.address);
+  const isAlone = view.vcpus().every((one) => one === vcpu || one.addressSpace !== vcpu.addressSpace);
+  if (!load || store || !word || word.value === 0n || !isAlone) return [];
+  return [{
+    code: "own-lock",
+    at: rangeOf(view, vcpu, load.at),
+    lock: rangeOf(view, vcpu, word.va),
+    value: hex(word.value),
+    vcpu: view.vcpu(vcpu),
   }];
 }
 
