@@ -1,6 +1,7 @@
 // Loops that nothing ends name the mistake that keeps them: a return to itself, an exclusive store
-// to another address, a lock of its own, a call with the same answer each time, an interrupt that is masked, a VM or a
-// CPU that would have written and has ended. Each is healthy as its way out says.
+// to another address, a lock that the CPU holds itself, a call with the same answer each time, an
+// interrupt that is masked, a VM or a CPU that would have written and has ended. Each is healthy as
+// its way out says.
 
 import assert from "node:assert/strict";
 import { once } from "../../src/kit/support/values/once.ts";

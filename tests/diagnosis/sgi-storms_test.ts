@@ -1,5 +1,5 @@
-// An SGI that its handler sends to its own vCPU again, so that the code which it interrupts never
-// moves, is a storm. Handlers that do so for a while, or while there is nothing else to do, are not.
+// An SGI that its handler sends to its own vCPU again, so that the interrupted code never moves, is
+// a storm. Handlers that do so for a while, or while there is nothing else to do, are not.
 
 import assert from "node:assert/strict";
 import type { GuestSystem } from "../../src/session/assembly/system/guest-system.ts";
@@ -9,7 +9,7 @@ import { assembleGuest } from "./assembly-guest.ts";
 import { verdictOn } from "./class-guests.ts";
 import { runHealthy } from "./healthy.ts";
 
-/** Virtual time (ns) by which 10,000 of these interrupts have been taken, and for which healthy ones are asked. */
+/** Virtual time (ns) by which 10,000 such SGIs have been taken, and for which others are asked. */
 const BEGUN = 40e6, HEALTHY_FOR = 60e6;
 
 const folder = await Deno.makeTempDir({ prefix: "el2-sgis-" });
@@ -18,7 +18,7 @@ globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive:
 /** SGI 1 of the vCPU to itself. */
 const SEND = "msr icc_sgi1r_el1, x6";
 
-/** Enables SGI 1, sends it, runs `program` with interrupts on, and `handler` before the interrupt's end. */
+/** Enables SGI 1, sends it, runs `program`, and `handler` before the end of an interrupt. */
 const guest = (program: string, handler: string) =>
   "adr x0, vectors\nmsr vbar_el1, x0\nisb\ntimer_gic\nmov64 x1, 0x080b0000\nmov w2, #2\nstr w2, [x1, #0x80]\nstr w2, [x1, #0x100]\n" +
   `mov64 x6, 0x1000001\n${SEND}\nisb\nmsr daifclr, #2\n${program}\n.balign 2048\nvectors: .zero 0x280\n` +

@@ -28,8 +28,8 @@ export class VgicCpu {
   #pmr = 0;
   #ctlr = 0;
   /**
-   * The level that ended last with its line high, or the SGI that a handler has sent to its own vCPU,
-   * or -1; and where the last interrupt interrupted the code.
+   * The level that ended last with its line high, or the SGI that a handler has sent to its own
+   * vCPU, or -1; and where the last interrupt interrupted the code.
    */
   #held = -1;
   #heldAt = 0;

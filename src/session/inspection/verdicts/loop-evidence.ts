@@ -1,6 +1,6 @@
 // Why a loop of a vCPU does not end: a return to itself, a store-exclusive that cannot succeed, a
-// lock that it holds itself, calls that are answered the same each time, an interrupt that PSTATE masks, and VMs that shared
-// what it reads and have ended.
+// lock that it holds itself, calls that are answered the same each time, an interrupt that PSTATE
+// masks, and VMs that shared what it reads and have ended.
 
 import type { EndlessLoop } from "../../../cpu/core/interface.ts";
 import { functionName, Icc, Intid, type Vcpu } from "../../../machine/hypervisor/inspect.ts";

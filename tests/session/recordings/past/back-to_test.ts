@@ -254,7 +254,7 @@ Deno.test("a place that a loop reaches very often is gone back to in turn, and b
     assert.ok(found !== "none");
     reached = found;
     const { system } = reached.past;
-    // What is before the part in which both single calls are was not counted.
+    // Times before the part that has both single calls are not counted.
     assert.deepEqual([system.instructions(), reached.count], [place, count]);
     run = { ...run, moment: momentOf(system), instructions: system.instructions(), at: system.machine.boundary };
   }

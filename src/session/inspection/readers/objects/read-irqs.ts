@@ -270,7 +270,7 @@ class VicReader {
     return index === undefined ? [{ code: "no-target" }] : [];
   }
 
-  /** Whether an SGI of a vCPU is under way or follows, and what it interrupts is more than a wait. */
+  /** Whether an SGI of a vCPU is active or pending, and what it interrupts is more than a wait. */
   #keepsFromWork(index: number, flags: number): boolean {
     const vcpu = this.#vcpuAt(index);
     if (!vcpu || !(flags & (Irq.Active | Irq.Latched))) return false;
