@@ -30,7 +30,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "options.run": 31,
   keys: 132,
   "names.session": 109,
-  "names.machine": 378,
+  "names.machine": 380,
   "rooms.cli": 23,
   "types.declared": 56,
   "types.twice": 0,

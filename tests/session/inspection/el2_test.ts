@@ -6,6 +6,8 @@ import { CODE, EVENTS, PAGE_TABLES, PRINTED, REGISTERS, STACK, VCPUS } from "../
 import { answerDebugger, DEBUG_REGISTERS } from "../../../src/machine/hypervisor/interface.ts";
 import { oneVm } from "../../../src/model/queries/debugged-vms.ts";
 import { targetDescription } from "../../../src/session/debug/target-description.ts";
+import { guestExit } from "../../../src/session/inspection/kernels/guest-exits.ts";
+import { ExceptionClass, Hcr, Vector } from "../../../src/cpu/core/interface.ts";
 import type { Guests } from "../../guests/guest.ts";
 import { machineAtEl2, withEl2Program } from "../../support/el2-program.ts";
 
@@ -160,9 +162,45 @@ Deno.test("each exit of a guest to EL2 is an event, with its class, its call and
       "VMID 1 enters EL2 from 0x80000008: HVC #1",
       "VMID 1 enters EL2 from 0x8000000c: data abort from a lower level, read: translation fault, level 3 0x80001000",
       "VMID 1 enters EL2 from 0x80000010: HVC #2",
-      "VMID 1 enters EL2 from 0x80000014: SMC 0xfeed",
+      "VMID 1 enters EL2 from 0x80000014: SMC 0xfeed (HCR_EL2.TSC)",
       "VMID 1 enters EL2 from 0x8000001c: HVC #3",
-      "VMID 1 enters EL2 from 0x80000024: IRQ",
+      "VMID 1 enters EL2 from 0x80000024: IRQ (HCR_EL2.IMO)",
       "VMID 1 enters EL2 from 0x80000030: HVC #4",
     ]);
+  }));
+
+/** ESR_EL2 of an access to TTBR0_EL1 (CRn is 2), of WFI and of WFE. Arm ARM D13.2.37. */
+const esrOf = (exception: number, iss: number) => BigInt(exception) << 26n | BigInt(iss);
+const TTBR0 = 3 << 20 | 2 << 10;
+const [write, read] = [0, 1].map((direction) => esrOf(ExceptionClass.SystemRegister, TTBR0 | direction));
+const [wfi, wfe] = [0, 1].map((instruction) => esrOf(ExceptionClass.Wfx, instruction));
+const LOWER_IRQ = Vector.LowerAarch64 + Vector.Irq;
+
+/** An exit at a vector with ESR_EL2 and bits of HCR_EL2 beside VM; its name, and what sent it to EL2. */
+const SENT = [
+  [Vector.LowerAarch64, write, Hcr.TVM | Hcr.TRVM, "TTBR0_EL1", "HCR_EL2.TVM"],
+  [Vector.LowerAarch64, read, Hcr.TVM | Hcr.TRVM, "TTBR0_EL1", "HCR_EL2.TRVM"],
+  [Vector.LowerAarch64, wfi, Hcr.TWI | Hcr.TWE, "WFI", "HCR_EL2.TWI"],
+  [Vector.LowerAarch64, wfe, Hcr.TWI | Hcr.TWE, "WFE", "HCR_EL2.TWE"],
+  [Vector.LowerAarch64, wfi, 0n, "WFI", undefined],
+  [Vector.LowerAarch64, esrOf(ExceptionClass.Hvc, 0), Hcr.TSC, "HVC", undefined],
+  [LOWER_IRQ, 0n, Hcr.IMO | Hcr.FMO, "IRQ", "HCR_EL2.IMO"],
+  [LOWER_IRQ + Vector.Irq, 0n, Hcr.IMO | Hcr.FMO, "FIQ", "HCR_EL2.FMO"],
+  [LOWER_IRQ + 2 * Vector.Irq, 0n, Hcr.AMO, "SError", "HCR_EL2.AMO"],
+  // Either may have sent it.
+  [LOWER_IRQ + 2 * Vector.Irq, 0n, Hcr.AMO | Hcr.TEA, "SError", undefined],
+] as const;
+
+Deno.test("an exit names the bit of HCR_EL2 that sent it to EL2, where exactly one can have", () =>
+  withEl2Program(["start.S", "guest.c"], async (elf) => {
+    const { system } = await machineAtEl2(elf);
+    system.machine.run(1, 1);
+    const [{ registers }] = system.hypervisor.scheduler.vcpus;
+    for (const [vector, esr, bits, name, by] of SENT) {
+      registers.setRegister("HCR_EL2", Hcr.VM | Hcr.RW | bits);
+      registers.setRegister("ESR_EL2", esr);
+      registers.pc = registers.getRegister("VBAR_EL2") + BigInt(vector);
+      const exit = guestExit(registers, 0);
+      assert.deepEqual([exit?.name, exit?.fields.by], [name, by]);
+    }
   }));

@@ -82,19 +82,23 @@ const REGIONS = "LORSA LOREA LORN LORC LORID".split(" ").map((name) => `${name}_
 const STAGE_1 = "SCTLR TTBR0 TTBR1 TCR ESR FAR AFSR0 AFSR1 MAIR AMAIR CONTEXTIDR".split(" ").map((name) => `${name}_EL1`);
 
 /** Bits of HCR_EL2, the accesses that they trap, and the registers. */
-const TRAPS: readonly (readonly [bit: bigint, direction: RegisterMove, names: readonly string[]])[] = [
-  [Hcr.TVM, "write", STAGE_1],
-  [Hcr.TRVM, "read", STAGE_1],
-  [Hcr.TID1, "read", ["REVIDR_EL1", "AIDR_EL1"]],
-  [Hcr.TID2, "read", ["CTR_EL0", "CCSIDR_EL1", "CLIDR_EL1", "CSSELR_EL1"]],
-  [Hcr.TID2, "write", ["CSSELR_EL1"]],
-  [Hcr.TLOR, "read", REGIONS],
-  [Hcr.TLOR, "write", REGIONS],
+const TRAPS: readonly (readonly [bit: keyof typeof Hcr, direction: RegisterMove, names: readonly string[]])[] = [
+  ["TVM", "write", STAGE_1],
+  ["TRVM", "read", STAGE_1],
+  ["TID1", "read", ["REVIDR_EL1", "AIDR_EL1"]],
+  ["TID2", "read", ["CTR_EL0", "CCSIDR_EL1", "CLIDR_EL1", "CSSELR_EL1"]],
+  ["TID2", "write", ["CSSELR_EL1"]],
+  ["TLOR", "read", REGIONS],
+  ["TLOR", "write", REGIONS],
 ];
+
+/** The bits of HCR_EL2 that trap an access to a register which the core holds. */
+export const trapBits = (name: string, direction: RegisterMove): readonly (keyof typeof Hcr)[] =>
+  TRAPS.filter(([, of, names]) => of === direction && names.includes(name)).map(([bit]) => bit);
 
 /** Whether EL2 traps an access of EL1 or EL0 to a register; undefined: it never does. */
 export function trapOf(c: Code, name: string, direction: RegisterMove): Value | undefined {
-  const bits = TRAPS.filter(([, of, names]) => of === direction && names.includes(name)).map(([bit]) => has(c, bit));
+  const bits = trapBits(name, direction).map((bit) => has(c, Hcr[bit]));
   if (name === "CPACR_EL1") bits.push(load(c, CPU.CPTR_EL2).and(Cptr.TCPAC).nonZero());
   if (name === "CNTPCT_EL0") bits.push(forbidsTimer(c, Cnthctl.EL1PCTEN));
   if (name.startsWith("CNTP_")) bits.push(forbidsTimer(c, Cnthctl.EL1PCEN));

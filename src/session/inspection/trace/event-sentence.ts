@@ -135,11 +135,11 @@ function registerAccessed(name: string, { access, value, undefined: isUndefined 
 }
 
 /** A guest of a vCPU's EL2 leaves to that. */
-function guestLeft(name: string, { guest, pc, call, immediate, access, ipa }: TraceFields): string {
+function guestLeft(name: string, { guest, pc, call, immediate, access, ipa, by }: TraceFields): string {
   const more = call ?? (immediate === undefined ? undefined : `#${immediate}`), of = access ?? "";
   return `VMID ${guest} enters EL2 from ${valueText(pc)}: ${
     [of, name, more, ipa].filter((part) => part !== undefined && part !== "").join(" ")
-  }`;
+  }${by === undefined ? "" : ` (${by})`}`;
 }
 
 const valueText = (value: unknown) => typeof value === "bigint" ? hex(value) : String(value);
