@@ -38,6 +38,7 @@ export class App {
   readonly #events: SessionEvents;
   readonly #keys: KeyInput;
   readonly #drawing: AppDrawing;
+  readonly #links: RunLinks;
 
   constructor(options: AppOptions, readonly port: AppPort) {
     const state = this.#state = new AppState(options, port);
@@ -67,7 +68,7 @@ export class App {
       state,
       () => ({ handlers, lists, mouse, sessions, commands, pressedAt: (at) => drawing.pressedAt(at) }),
     );
-    const links = new RunLinks({ ...app, state, texts, navigation, address: options.address });
+    const links = this.#links = new RunLinks({ ...app, state, texts, navigation, options, travel: (to) => travel(BACK, { to }) });
     const runner = new CommandRunner({
       ...app,
       typeInto: (vm) => consoles.typeInto(vm),
@@ -133,6 +134,11 @@ export class App {
   /** Whether work that a key has begun is not at its end. */
   get isWorking(): boolean {
     return this.#state.works.isRunning;
+  }
+
+  /** Goes to the place of a link to the run that is shown, by its part after `#`. */
+  follow(fragment: string): void {
+    this.#links.follow(fragment);
   }
 
   /** The connection to the session is gone, for now. */

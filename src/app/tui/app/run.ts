@@ -48,6 +48,8 @@ export interface TuiOptions extends Omit<AppOptions, "clock"> {
   readonly tmux?: boolean;
   /** Its name, `TERM`. */
   readonly term?: string;
+  /** Takes what follows links to other places of the run, each by its part after `#`. */
+  readonly onLink?: (follow: (fragment: string) => void) => void;
   /** Reconnects to a session; it rejects where the session cannot be reached. */
   readonly reconnect?: () => Promise<Client>;
 }
@@ -125,6 +127,7 @@ class TerminalSession {
       ticked: () => this.#pump.request(true),
     });
     this.#app = this.#makeApp();
+    options.onLink?.((fragment) => this.#app.follow(fragment));
     this.#connection.open();
   }
 

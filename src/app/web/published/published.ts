@@ -16,8 +16,13 @@ import { problemOf, problemText } from "../../../kit/support/problem.ts";
 const port = new PageTerminalPort();
 const terminal = openTerminal(port);
 port.draws((bytes) => terminal.draw(bytes));
-// A link to another place, pasted into the same page.
-addEventListener("hashchange", () => browser.location.reload());
+// A link to another place, pasted into the same page: without a run that is shown, all begins anew.
+const loadAnew = () => browser.location.reload();
+let follow: (fragment: string) => void = loadAnew;
+addEventListener("hashchange", () => follow(fragment()));
+
+/** What the link to this page has after its `#`. */
+const fragment = () => browser.location.hash.slice(1);
 
 show().catch((error) => {
   terminal.say(problemText(problemOf(error)));
@@ -32,13 +37,14 @@ async function show(): Promise<void> {
     loadScript,
     (bytes) => say(`loading ${run.name}: ${formatSize(bytes)} of ${formatSize(packedSize(run))}`),
   );
-  const { name, live } = run, fragment = browser.location.hash.slice(1);
-  const opened = await openRun(Reflect.get(globalThis, WORKER), { kind: "open", name, packed, live, fragment });
+  const { name, live } = run;
+  const opened = await openRun(Reflect.get(globalThis, WORKER), { kind: "open", name, packed, live, fragment: fragment() });
   if (opened.kind === "refused") return terminal.say(problemText(opened.problem));
   const { end } = await runTui(opened.client, port, {
     title: name,
     ...live ? {} : { replay: true, recording: name, address: location.href.replace(/#.*$/s, "") },
     linked: opened.linked,
+    onLink: (go) => follow = go,
     depth: "direct",
     ascii: false,
     mouse: true,
@@ -48,5 +54,6 @@ async function show(): Promise<void> {
     stop: () => Promise.resolve(false),
     save: () => Promise.resolve({ error: "a page has no files" }),
   });
+  follow = loadAnew;
   terminal.say(`${end ? `${end.message}. ` : ""}Reload the page to ${live ? "start" : "see"} it again.`);
 }

@@ -1,5 +1,5 @@
-// Links to places of a recorded run: a key copies one to what is shown, and the screens open at the
-// one that the user has named.
+// Links to places of a recorded run: a key copies one to what is shown, the screens open at the one
+// that the user has named, and go to others.
 
 import type { AppServices } from "../services/app-services.ts";
 import type { Navigation } from "./navigation.ts";
@@ -7,11 +7,12 @@ import { SCREENS } from "../../actions/screen-table.ts";
 import { placeOf } from "../../look/links.ts";
 import { type FilteredPane, isFiltered } from "../../panes/pane.ts";
 import { TablePane } from "../../panes/table-pane.ts";
-import { hintAt, LINK, type LinkedScreens, linkText, NOT_RECORDED, shownPlace } from "../../../../model/commands/link.ts";
+import { hintAt, LINK, type LinkedScreens, linkText, NOT_RECORDED, readLink, shownPlace } from "../../../../model/commands/link.ts";
 import type { GivenOf } from "../../../../model/commands/argument.ts";
+import type { PlaceOfRun } from "../../../../model/queries/move.ts";
 import type { GroupHandlers } from "../../actions/action-handlers.ts";
 import { hintText } from "../../../../kit/support/text/hint.ts";
-import { problemText } from "../../../../kit/support/problem.ts";
+import { isTold, problemOf, problemText } from "../../../../kit/support/problem.ts";
 import { pathFromHere } from "../../../../kit/support/files/named-file.ts";
 import { node } from "../../../../kit/support/node-modules.ts";
 
@@ -22,16 +23,35 @@ type Given = GivenOf<typeof LINK.args>;
 interface LinkServices extends AppServices {
   /** With the absolute path of the file that the run is in, if it is in one. */
   readonly state: { readonly recording: string | undefined };
-  /** The address of the page that shows the run, in a browser. */
-  readonly address: string | undefined;
+  /** The session's name, and the address of the page that shows the run, in a browser. */
+  readonly options: { readonly title: string; readonly address?: string };
   readonly texts: { copy(text: string, said?: string): void };
   readonly navigation: Pick<Navigation, "jump">;
+  /** Moves the session to a place of its run. */
+  travel(to: PlaceOfRun): void;
 }
 
 export class RunLinks {
   readonly handlers = { "copy.link": () => void this.copy(this.#here) } satisfies GroupHandlers;
 
   constructor(readonly app: LinkServices) {}
+
+  /**
+   * Goes to the place of a link to this run, and shows its screen and row. A wrong link is said.
+   * @param fragment the part after `#`
+   */
+  follow(fragment: string): void {
+    const { title } = this.app.options;
+    try {
+      const { to, ...screens } = readLink(`${title}#${fragment}`, (path) => path === title).place;
+      if (to !== undefined) this.app.travel(to);
+      this.open(screens);
+    } catch (error) {
+      if (!isTold(error)) throw error;
+      this.app.say(problemText(problemOf(error)), "bad");
+    }
+    this.app.changed();
+  }
 
   /** Shows the screen and the row of a link. */
   open({ screen, select, filter }: LinkedScreens): void {
@@ -60,10 +80,10 @@ export class RunLinks {
     const { app } = this, recording = file ?? app.state.recording;
     if (recording === undefined) return app.say(problemText(NOT_RECORDED), "bad");
     const to = given.to ?? shownPlace(await app.asker.ask({ table: "time.ls", args: {} })), place = { ...given, to };
-    if (app.address === undefined) {
+    if (app.options.address === undefined) {
       const path = pathFromHere(node.path.resolve(recording));
       app.texts.copy(linkText(path, place), hintText(hintAt(path, place)));
-    } else app.texts.copy(linkText(app.address, place));
+    } else app.texts.copy(linkText(app.options.address, place));
     app.changed();
   }
 

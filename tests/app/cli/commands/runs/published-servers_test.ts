@@ -45,6 +45,14 @@ for (const [name, start] of Object.entries(BROWSERS)) {
         await page.shows(ROWS, /PAST/);
         await page.type(":back --now\r");
         await page.shows(ROWS, /ENDED/);
+        // A link that is pasted into the open page goes to its place, and a wrong one is said.
+        await page.value('location.hash = "#to=100000&screen=mem"');
+        await page.shows(ROWS, /PAST/);
+        await page.shows(ROWS, /Address/i);
+        await page.value('location.hash = "#to=nowhere"');
+        await page.shows(ROWS, /nowhere/);
+        await page.type(":back --now\r");
+        await page.shows(ROWS, /ENDED/);
         await page.type(":who reg:ping/0/x0\r");
         await page.shows(ROWS, /Places of the run/);
         assertSilent(page, server.url);

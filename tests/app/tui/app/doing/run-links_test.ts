@@ -40,3 +40,19 @@ Deno.test("a link's filter that its screen does not know is said, and an id alon
   await jumped.lines();
   assert.equal(jumped.shown, "6");
 });
+
+Deno.test("a link that is followed later travels, and shows its screen; a wrong one is said and moves nothing", async () => {
+  const rig = new Rig(120, 36, { recording: resolve("runs/bug.rec") });
+  rig.app.follow("to=100000&screen=mem");
+  assert.equal(rig.shown, "4");
+  const moves = () => rig.requests.flatMap((request) => request.kind === "move" ? [request.to] : []);
+  const once = [{ kind: "instructions", count: 100_000 }];
+  assert.deepEqual(moves(), once);
+  const said = { "to=-5": /"-5"/, "screen=attic": /attic/, to: /"to" is not NAME=VALUE/, "to=%": /wrong percent sign/ };
+  for (const [wrong, words] of Object.entries(said)) {
+    rig.app.follow(wrong);
+    assert.match(await rig.text(), words);
+  }
+  assert.deepEqual(moves(), once);
+  assert.equal(rig.shown, "4");
+});
