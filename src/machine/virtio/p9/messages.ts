@@ -35,8 +35,9 @@ export type FieldValues<F extends Fields> = { readonly [K in keyof F]: Values[F[
 
 /** Bits of a qid's type. */
 export const QidType = { DIRECTORY: 0x80, SYMLINK: 0x02, FILE: 0x00 } as const;
-export const QID_SIZE = 13;
+const QID_SIZE = 13;
 export const P9_HEADER_SIZE = 7;
+const TYPE_AT = 4;
 /** Fid that stands for none (Tattach without Tauth). */
 export const NO_FID = 0xffff_ffff;
 /** Bytes of an Rread or Rreaddir besides its data. */
@@ -139,6 +140,9 @@ export const P9 = {
   remove: { type: 122, request: { fid: "u32" }, answer: {} },
 } as const satisfies Record<string, { readonly type: number; readonly request: Fields; readonly answer: Fields }>;
 
+/** An entry of a folder; an Rreaddir has them one after the other. `next`: offset of the next one. */
+export const ENTRY = { qid: "qid", next: "u64", type: "u8", name: "text" } as const satisfies Fields;
+
 export type P9Name = keyof typeof P9;
 export type P9Request<N extends P9Name> = FieldValues<(typeof P9)[N]["request"]>;
 export type P9Answer<N extends P9Name> = FieldValues<(typeof P9)[N]["answer"]>;
@@ -182,6 +186,14 @@ class P9Reader {
     }
   };
 
+  get left(): number {
+    return this.bytes.length - this.#at;
+  }
+
+  fields<F extends Fields>(fields: F): FieldValues<F> {
+    return Object.fromEntries(Object.entries(fields).map(([name, kind]) => [name, this[kind]()])) as FieldValues<F>;
+  }
+
   #count(): number {
     const count = this.u16();
     if (count > WALK_MAX) throw new P9Malformed(`${count} elements, at most ${WALK_MAX}`);
@@ -206,8 +218,20 @@ class P9Reader {
  * @throws P9Malformed
  */
 export function readFields<F extends Fields>(fields: F, bytes: Uint8Array): FieldValues<F> {
-  const reader = new P9Reader(bytes);
-  return Object.fromEntries(Object.entries(fields).map(([name, kind]) => [name, reader[kind]()])) as FieldValues<F>;
+  return new P9Reader(bytes).fields(fields);
+}
+
+/**
+ * The names that an answer tells: those in a folder, or where a symbolic link leads.
+ * @throws P9Malformed, ShareError
+ */
+export function toldNames(answer: Uint8Array): string[] {
+  const type = answer.length < P9_HEADER_SIZE ? undefined : answer[TYPE_AT], body = answer.subarray(P9_HEADER_SIZE);
+  if (type === P9.readlink.type + 1) return [readFields(P9.readlink.answer, body).target];
+  if (type !== P9.readdir.type + 1) return [];
+  const { entries } = readFields(P9.readdir.answer, body), reader = new P9Reader(entries), names: string[] = [];
+  while (reader.left > 0) names.push(reader.fields(ENTRY).name);
+  return names.filter((name) => name !== "." && name !== "..");
 }
 
 /** Size of a field's value in bytes, and its writer. */
@@ -270,7 +294,7 @@ export function writeMessage(type: number, tag: number, body: Uint8Array): Uint8
   const bytes = new Uint8Array(P9_HEADER_SIZE + body.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, bytes.length, true);
-  view.setUint8(4, type);
+  view.setUint8(TYPE_AT, type);
   view.setUint16(5, tag, true);
   bytes.set(body, P9_HEADER_SIZE);
   return bytes;

@@ -7,6 +7,7 @@ import { type Form, inForm, isSize } from "../../../kit/support/values/forms.ts"
 import { type Fid, FIDS, type FidState, FidTable } from "./fids.ts";
 import { Errno, type FileChange, type FileStatus, type SharedFolder, ShareError, type SharePath } from "./folder.ts";
 import {
+  ENTRY,
   NO_FID,
   P9,
   P9_HEADER_SIZE,
@@ -16,7 +17,6 @@ import {
   p9Name,
   type P9Request,
   type Qid,
-  QID_SIZE,
   QidType,
   READ_OVERHEAD,
   readFields,
@@ -363,7 +363,7 @@ export class P9Server {
     if (this.readOnly) throw new ShareError("EROFS", "the share is read-only");
   }
 
-  /** Entries from `offset` on, which counts entries: qid, offset of the next, type, name. */
+  /** Entries from `offset` on, which counts entries. */
   #readFolder(fid: Fid, offset: bigint, count: number): Uint8Array {
     const { open } = fid;
     if (!open?.folder) throw new ShareError("ENOTDIR", "the fid is not an open folder");
@@ -376,22 +376,16 @@ export class P9Server {
       open.names = names;
     }
     const entries = new Uint8Array(Math.min(count, this.#room - READ_OVERHEAD));
-    const view = new DataView(entries.buffer);
     let used = 0;
     for (let index = position(offset); index < open.names.length + 2; index++) {
       const name = index < 2 ? [".", ".."][index] : open.names[index - 2];
       const path = index === 0 ? fid.path : index === 1 ? fid.path.slice(0, -1) : [...fid.path, name];
       const status = this.#statusIfThere(path);
       if (!status) continue;
-      const text = new TextEncoder().encode(name);
-      const size = QID_SIZE + 8 + 1 + 2 + text.length;
-      if (used + size > entries.length) break;
-      entries.set(writeFields({ qid: "qid" }, { qid: this.#qid(status) }), used);
-      view.setBigUint64(used + QID_SIZE, BigInt(index + 1), true);
-      view.setUint8(used + QID_SIZE + 8, ENTRY_TYPES[status.kind]);
-      view.setUint16(used + QID_SIZE + 9, text.length, true);
-      entries.set(text, used + QID_SIZE + 11);
-      used += size;
+      const entry = writeFields(ENTRY, { qid: this.#qid(status), next: BigInt(index + 1), type: ENTRY_TYPES[status.kind], name });
+      if (used + entry.length > entries.length) break;
+      entries.set(entry, used);
+      used += entry.length;
     }
     return entries.subarray(0, used);
   }

@@ -1,8 +1,9 @@
-// Data that entered a recorded run from networks, sockets and shared folders: how many bytes, and
-// the host names that resolvers gave answers about (RFC 1035).
+// Data that entered a recorded run from networks, sockets and shared folders: how many bytes, the
+// host names that resolvers gave answers about (RFC 1035), and the names of shared files.
 
 import * as v from "valibot";
 import type { RecordedInput } from "../../../../model/plans/recorded-run.ts";
+import { namesInAnswer } from "../../../../session/outside/share.ts";
 
 const bytes = v.instance(Uint8Array);
 /** The data of such inputs by their forms (`session/outside/`); others, as of timers, have none. */
@@ -21,23 +22,26 @@ export interface Brought {
   readonly data: readonly { readonly from: typeof FORMS[number]["from"]; readonly bytes: number }[];
   /** Host names, each once, in their order. */
   readonly hosts: readonly string[];
+  /** Names in shared folders, and where their symbolic links lead: each once, in their order. */
+  readonly shared: readonly string[];
 }
 
-/** @param hostsMax how many host names are listed */
-export function broughtBy(inputs: readonly RecordedInput[], hostsMax: number): Brought {
-  const sums = new Map<Brought["data"][number]["from"], number>(), hosts = new Set<string>();
+/** @param namesMax how many host names are listed, and how many names of files */
+export function broughtBy(inputs: readonly RecordedInput[], namesMax: number): Brought {
+  const sums = new Map<Brought["data"][number]["from"], number>(), hosts = new Set<string>(), shared = new Set<string>();
   for (const { input } of inputs) {
     if (input.kind !== "outside") continue;
     for (const { from, data } of FORMS) {
       const parsed = v.safeParse(data, input.data);
       if (!parsed.success) continue;
       sums.set(from, (sums.get(from) ?? 0) + parsed.output.length);
-      const host = from === "datagrams" && hosts.size < hostsMax ? nameIn(parsed.output) : undefined;
+      const host = from === "datagrams" && hosts.size < namesMax ? nameIn(parsed.output) : undefined;
       if (host !== undefined) hosts.add(host);
+      if (from === "shared folders" && shared.size < namesMax) { for (const name of namesInAnswer(parsed.output)) shared.add(name); }
       break;
     }
   }
-  return { data: [...sums].map(([from, bytes]) => ({ from, bytes })), hosts: [...hosts] };
+  return { data: [...sums].map(([from, bytes]) => ({ from, bytes })), hosts: [...hosts], shared: [...shared].slice(0, namesMax) };
 }
 
 /** The name in the question of a resolver's answer; undefined for other datagrams. */

@@ -70,6 +70,8 @@ export type RecordingContents = {
   readonly data: Brought["data"];
   /** Host names that guests asked for. */
   readonly hosts: Brought["hosts"];
+  /** Names of files that guests read in shared folders. */
+  readonly shared: Brought["shared"];
   /** Absolute paths, which may have names of people. */
   readonly paths: readonly string[];
   /** Folders in which programs were built, by their debug information. */
@@ -159,7 +161,7 @@ const size = (bytes: number): string => bytes < 1024 ? `${bytes} bytes` : format
 
 /** Contents in lines. */
 export function contentsText(file: string, contents: RecordingContents): string {
-  const { bytes, maker, end, files, uses, typed, inputs, consoles, marks, sources, data, hosts, paths, folders } = contents;
+  const { bytes, maker, end, files, uses, typed, inputs, consoles, marks, sources, data, hosts, shared, paths, folders } = contents;
   const title = `${file}: ${size(bytes)}, ${end ? `t=${Number(end.ns) / 1e9}, ${end.insn} instructions` : "cut off"}; ${makerText(maker)}`;
   const section = (name: string, lines: readonly string[], none: string) =>
     lines.length ? [name, ...lines.map((line) => `  ${line}`)] : [`${name}: ${none}`];
@@ -179,6 +181,7 @@ export function contentsText(file: string, contents: RecordingContents): string 
     ),
     ...section("sources", sources.map(({ path, bytes }) => `${path}  ${size(bytes)}`), "none"),
     ...section("host names", hosts, "none"),
+    ...section("names in shared folders", shared.map((name) => JSON.stringify(name)), "none"),
     ...section("absolute paths", paths, "none"),
     ...section("folders in debug information", folders, "none"),
     "",
