@@ -70,8 +70,8 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     ],
     snapshots: ["assembly", "state", "plans", "queries", "hardware", "core", "support"],
     recordings: [
-      ...["snapshots", "assembly", "state", "symbols", "protocol", "plans", "commands", "queries", "hypervisor", "abi", "core"],
-      ...["isa", "formats", "support"],
+      ...["snapshots", "assembly", "outside", "state", "symbols", "protocol", "plans", "commands", "queries", "hypervisor", "abi"],
+      ...["core", "isa", "formats", "support"],
     ],
     engine: [
       ...["recordings", "snapshots", "assembly", "inspection", "outside", "state", "symbols", "protocol", "plans"],

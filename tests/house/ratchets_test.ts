@@ -29,7 +29,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "options.boot": 32,
   "options.run": 31,
   keys: 132,
-  "names.session": 109,
+  "names.session": 110,
   "names.machine": 380,
   "rooms.cli": 23,
   "types.declared": 56,

@@ -3,10 +3,8 @@
 
 import * as v from "valibot";
 import { bytes, count, inForm, list, maybe } from "../../kit/support/values/forms.ts";
-import { ShareError } from "../../machine/virtio/p9/folder.ts";
-import { P9Malformed, toldNames } from "../../machine/virtio/p9/messages.ts";
 import type { P9Backend } from "../../machine/virtio/p9/p9.ts";
-import type { P9Server, P9ServerState } from "../../machine/virtio/p9/server.ts";
+import { P9Server, type P9ServerState } from "../../machine/virtio/p9/server.ts";
 import type { KeptStatuses } from "./kept-statuses.ts";
 import type { OutsideDoor, OutsideSource, OutsideUser } from "./outside.ts";
 
@@ -26,15 +24,8 @@ const STATE = v.strictObject({
   underWay: list<Answer>(v.strictObject({ ticket: count, bytes: maybe(bytes) })),
 });
 
-/** The names of files that a recorded answer tells; none, if it is not one of a share. */
-export function namesInAnswer(answer: Uint8Array): readonly string[] {
-  try {
-    return toldNames(answer);
-  } catch (error) {
-    if (!(error instanceof P9Malformed || error instanceof ShareError)) throw error;
-    return [];
-  }
-}
+/** The names of files that a recorded answer tells. */
+export const namesInAnswer = (answer: Uint8Array): readonly string[] => P9Server.namesIn(answer);
 
 /** The backend of a share's device. */
 export class OutsideShare implements P9Backend, OutsideUser {

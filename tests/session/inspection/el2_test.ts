@@ -176,7 +176,7 @@ const [write, read] = [0, 1].map((direction) => esrOf(ExceptionClass.SystemRegis
 const [wfi, wfe] = [0, 1].map((instruction) => esrOf(ExceptionClass.Wfx, instruction));
 const LOWER_IRQ = Vector.LowerAarch64 + Vector.Irq;
 
-/** An exit at a vector with ESR_EL2 and bits of HCR_EL2 beside VM; its name, and what sent it to EL2. */
+/** An exit at a vector with ESR_EL2 and bits of HCR_EL2 beside VM; its name, and what sent it. */
 const SENT = [
   [Vector.LowerAarch64, write, Hcr.TVM | Hcr.TRVM, "TTBR0_EL1", "HCR_EL2.TVM"],
   [Vector.LowerAarch64, read, Hcr.TVM | Hcr.TRVM, "TTBR0_EL1", "HCR_EL2.TRVM"],

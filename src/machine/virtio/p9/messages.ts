@@ -37,7 +37,7 @@ export type FieldValues<F extends Fields> = { readonly [K in keyof F]: Values[F[
 export const QidType = { DIRECTORY: 0x80, SYMLINK: 0x02, FILE: 0x00 } as const;
 const QID_SIZE = 13;
 export const P9_HEADER_SIZE = 7;
-const TYPE_AT = 4;
+export const P9_TYPE_AT = 4;
 /** Fid that stands for none (Tattach without Tauth). */
 export const NO_FID = 0xffff_ffff;
 /** Bytes of an Rread or Rreaddir besides its data. */
@@ -140,7 +140,7 @@ export const P9 = {
   remove: { type: 122, request: { fid: "u32" }, answer: {} },
 } as const satisfies Record<string, { readonly type: number; readonly request: Fields; readonly answer: Fields }>;
 
-/** An entry of a folder; an Rreaddir has them one after the other. `next`: offset of the next one. */
+/** An entry of a folder, as an Rreaddir has them. `next`: the offset of the next one. */
 export const ENTRY = { qid: "qid", next: "u64", type: "u8", name: "text" } as const satisfies Fields;
 
 export type P9Name = keyof typeof P9;
@@ -222,16 +222,13 @@ export function readFields<F extends Fields>(fields: F, bytes: Uint8Array): Fiel
 }
 
 /**
- * The names that an answer tells: those in a folder, or where a symbolic link leads.
+ * The names of a folder's entries.
  * @throws P9Malformed, ShareError
  */
-export function toldNames(answer: Uint8Array): string[] {
-  const type = answer.length < P9_HEADER_SIZE ? undefined : answer[TYPE_AT], body = answer.subarray(P9_HEADER_SIZE);
-  if (type === P9.readlink.type + 1) return [readFields(P9.readlink.answer, body).target];
-  if (type !== P9.readdir.type + 1) return [];
-  const { entries } = readFields(P9.readdir.answer, body), reader = new P9Reader(entries), names: string[] = [];
+export function namesOfEntries(entries: Uint8Array): string[] {
+  const reader = new P9Reader(entries), names: string[] = [];
   while (reader.left > 0) names.push(reader.fields(ENTRY).name);
-  return names.filter((name) => name !== "." && name !== "..");
+  return names;
 }
 
 /** Size of a field's value in bytes, and its writer. */
@@ -294,7 +291,7 @@ export function writeMessage(type: number, tag: number, body: Uint8Array): Uint8
   const bytes = new Uint8Array(P9_HEADER_SIZE + body.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, bytes.length, true);
-  view.setUint8(TYPE_AT, type);
+  view.setUint8(P9_TYPE_AT, type);
   view.setUint16(5, tag, true);
   bytes.set(body, P9_HEADER_SIZE);
   return bytes;

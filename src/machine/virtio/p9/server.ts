@@ -8,9 +8,11 @@ import { type Fid, FIDS, type FidState, FidTable } from "./fids.ts";
 import { Errno, type FileChange, type FileStatus, type SharedFolder, ShareError, type SharePath } from "./folder.ts";
 import {
   ENTRY,
+  namesOfEntries,
   NO_FID,
   P9,
   P9_HEADER_SIZE,
+  P9_TYPE_AT,
   type P9Answer,
   P9Malformed,
   type P9Name,
@@ -46,6 +48,8 @@ const KNOWN_ATTRIBUTES = 0x7ffn;
 const REMOVE_FOLDER = 0x200;
 const PERMISSIONS = 0o7777;
 const LOCK_SUCCESS = 0, LOCK_UNLOCKED = 2;
+/** Entries that every folder has first. */
+const OF_EVERY_FOLDER: readonly string[] = [".", ".."];
 /** `d_type` of an entry. */
 const ENTRY_TYPES = { file: 8, folder: 4, symlink: 10, other: 0 } as const;
 const MILLISECOND = 1_000_000n;
@@ -86,6 +90,20 @@ export class P9Server {
     return this.#fids.size;
   }
 
+  /** The names that an answer tells: those in a folder, or where a symbolic link leads. */
+  static namesIn(answer: Uint8Array): readonly string[] {
+    const type = answer.length < P9_HEADER_SIZE ? undefined : answer[P9_TYPE_AT], body = answer.subarray(P9_HEADER_SIZE);
+    try {
+      if (type === P9.readlink.type + 1) return [readFields(P9.readlink.answer, body).target];
+      if (type !== P9.readdir.type + 1) return [];
+      return namesOfEntries(readFields(P9.readdir.answer, body).entries).filter((name) => !OF_EVERY_FOLDER.includes(name));
+    } catch (error) {
+      // A stranger's recording may have other bytes there.
+      if (!(error instanceof P9Malformed || error instanceof ShareError)) throw error;
+      return [];
+    }
+  }
+
   /**
    * Serves a request.
    * @param room bytes that the guest has for the answer
@@ -95,7 +113,7 @@ export class P9Server {
   serve(bytes: Uint8Array, room: number): Uint8Array | undefined {
     if (bytes.length < P9_HEADER_SIZE || room < P9_HEADER_SIZE + 4) return undefined;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const size = view.getUint32(0, true), type = view.getUint8(4), tag = view.getUint16(5, true);
+    const size = view.getUint32(0, true), type = view.getUint8(P9_TYPE_AT), tag = view.getUint16(5, true);
     if (size < P9_HEADER_SIZE || size > bytes.length) return undefined;
     this.counters.requests++;
     try {
@@ -377,8 +395,8 @@ export class P9Server {
     }
     const entries = new Uint8Array(Math.min(count, this.#room - READ_OVERHEAD));
     let used = 0;
-    for (let index = position(offset); index < open.names.length + 2; index++) {
-      const name = index < 2 ? [".", ".."][index] : open.names[index - 2];
+    for (let index = position(offset); index < open.names.length + OF_EVERY_FOLDER.length; index++) {
+      const name = OF_EVERY_FOLDER[index] ?? open.names[index - OF_EVERY_FOLDER.length];
       const path = index === 0 ? fid.path : index === 1 ? fid.path.slice(0, -1) : [...fid.path, name];
       const status = this.#statusIfThere(path);
       if (!status) continue;

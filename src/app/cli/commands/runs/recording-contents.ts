@@ -4,11 +4,11 @@
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import * as v from "valibot";
-import { type Brought, broughtBy } from "./recording-brought.ts";
 import { textsOf } from "../../../configuration/keys/host-paths.ts";
 import { Schema } from "../../../configuration/schema.ts";
 import type { RecordedInput } from "../../../../model/plans/recorded-run.ts";
 import { RecordingError } from "../../../../session/recordings/file/recording.ts";
+import { broughtBy } from "../../../../session/recordings/file/brought.ts";
 import { namedSources } from "../../../../session/recordings/file/named-sources.ts";
 import { readRecordingLines } from "../../../../session/recordings/file/recording-reader.ts";
 import { readToEnd } from "../../../../kit/support/files/named-file.ts";
@@ -32,6 +32,7 @@ const plan = v.object({
   from: v.optional(v.object({ bytes: content })),
 });
 type Content = v.InferOutput<typeof content>;
+type FromOutside = ReturnType<typeof broughtBy>;
 
 /** A file that the run needs. */
 export type ContainedFile = {
@@ -67,11 +68,11 @@ export type RecordingContents = {
   /** Source files by the names that debug information has for them. */
   readonly sources: readonly { readonly path: string; readonly bytes: number }[];
   /** Data that entered from networks, sockets and shared folders. */
-  readonly data: Brought["data"];
+  readonly data: FromOutside["data"];
   /** Host names that guests asked for. */
-  readonly hosts: Brought["hosts"];
+  readonly hosts: FromOutside["hosts"];
   /** Names of files that guests read in shared folders. */
-  readonly shared: Brought["shared"];
+  readonly shared: FromOutside["shared"];
   /** Absolute paths, which may have names of people. */
   readonly paths: readonly string[];
   /** Folders in which programs were built, by their debug information. */

@@ -2,8 +2,8 @@
 // host names that resolvers gave answers about (RFC 1035), and the names of shared files.
 
 import * as v from "valibot";
-import type { RecordedInput } from "../../../../model/plans/recorded-run.ts";
-import { namesInAnswer } from "../../../../session/outside/share.ts";
+import type { RecordedInput } from "../../../model/plans/recorded-run.ts";
+import { namesInAnswer } from "../../outside/share.ts";
 
 const bytes = v.instance(Uint8Array);
 /** The data of such inputs by their forms (`session/outside/`); others, as of timers, have none. */
@@ -18,7 +18,7 @@ const Header = { Flags: 2, Questions: 4, Size: 12 } as const;
 const ANSWER = 0x8000, LABEL_MAX = 63, NAME_MAX = 253;
 const HOST_NAME = /^[\w-]+(?:\.[\w-]+)*$/;
 
-export interface Brought {
+interface Brought {
   readonly data: readonly { readonly from: typeof FORMS[number]["from"]; readonly bytes: number }[];
   /** Host names, each once, in their order. */
   readonly hosts: readonly string[];
