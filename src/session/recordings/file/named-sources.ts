@@ -10,7 +10,7 @@ import { NAME } from "./sources.ts";
 const NAMES_MAX = 65_536;
 
 /**
- * Whole paths of the source files that the programs of a plan name.
+ * Paths of the source files that the programs of a plan name.
  * @param plan with its files
  * @throws RecordingError for too many
  */

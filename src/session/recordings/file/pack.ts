@@ -77,7 +77,7 @@ export async function packedRecording(path: string, bytes: Uint8Array, wish: Pac
 
 /** @throws RecordingError for paths in programs, whose bytes are those of the run */
 function checkDebugInfo(path: string, plan: object): void {
-  const [first, ...others] = namedSources(path, plan);
+  const [first, ...others] = namedSources(path, plan).filter((name) => name.startsWith("/"));
   if (first === undefined) return;
   const all = others.length ? ` and ${others.length} other source files` : "";
   throw new RecordingError(

@@ -17,11 +17,14 @@ const FILES_MAX = 8192, FILE_MAX = 4 * MiB, ALL_MAX = 64 * MiB;
 /** Characters of a name. */
 const NAME_MAX = 4 * KiB;
 
-/** The name of a source file: a whole path, as others would depend on a folder. */
-export const NAME = v.pipe(v.string(), v.maxLength(NAME_MAX), v.regex(/^\//));
+/** The path of a source file, relative in programs that name no folder of their computer. */
+export const NAME = v.pipe(v.string(), v.minLength(1), v.maxLength(NAME_MAX));
 
 /** The sources in the header of a recording, which anybody may have written. */
 const SOURCES = v.pipe(
+  v.unknown(),
+  // A list would pass as a record, by its indices.
+  v.check((all) => !Array.isArray(all)),
   v.record(NAME, v.pipe(v.string(), v.maxLength(FILE_MAX))),
   v.check((all) => Object.keys(all).length <= FILES_MAX && Object.values(all).reduce((sum, { length }) => sum + length, 0) <= ALL_MAX),
 );
@@ -37,7 +40,8 @@ export function sourcesIn(path: string, header: unknown): Sources {
 }
 
 /**
- * Adds the texts of source files that are on this computer. Files that are not text are left out.
+ * Adds the texts of source files that are on this computer; relative names begin in the working
+ * folder. Files that are not text are left out.
  * @param known those that are in the recording already
  * @param consent checks that files may be read
  * @throws RecordingError for too many files or bytes

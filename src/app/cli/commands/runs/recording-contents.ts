@@ -115,7 +115,10 @@ export function contentsOf(path: string, bytes: Uint8Array): RecordingContents {
     sources: Object.entries(sources).map(([path, text]) => ({ path, bytes: new TextEncoder().encode(text).length })),
     ...broughtBy(inputs, LISTED_MAX),
     paths: [...new Set(named.filter((name) => name.startsWith("/")))],
-    folders: [...new Set(namedSources(path, built).map((name) => dirname(name)))].slice(0, LISTED_MAX),
+    folders: [...new Set(namedSources(path, built).map((name) => dirname(name)).filter((folder) => folder.startsWith("/")))].slice(
+      0,
+      LISTED_MAX,
+    ),
   };
 }
 

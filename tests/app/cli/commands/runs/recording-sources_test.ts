@@ -14,13 +14,16 @@ const PROGRAMS = new URL("../../../../session/debug/programs", import.meta.url).
 const LINE = "int32_t result = recurse(3);", FILE = "calls.c", PLACE = 300;
 const SECONDS = 60;
 
-/** A recording of a program, whose source and a secret are in the folder `src`; el2 there. */
-async function recorded(folder: string) {
+/**
+ * A recording of a program, whose source and a secret are in the folder `src`; el2 there.
+ * @param mapped folders that have other names in the program; of several that match the last one
+ */
+async function recorded(folder: string, mapped = [`${PROGRAMS}=${folder}/src`]) {
   const source = `${folder}/src/${FILE}`, secret = `${folder}/src/secret.h`;
   await Deno.mkdir(`${folder}/src`);
   await Deno.copyFile(`${PROGRAMS}/${FILE}`, source);
   await Deno.writeTextFile(secret, "hunter2");
-  await buildProgram("calls", `${folder}/calls.elf`, { more: [`-ffile-prefix-map=${PROGRAMS}=${folder}/src`] });
+  await buildProgram("calls", `${folder}/calls.elf`, { more: mapped.map((one) => `-ffile-prefix-map=${one}`) });
   const run = (...args: string[]): Promise<Outcome> => el2In(folder, {}, ...args);
   const booted = await run("boot", "calls.elf", "--turbo", "--record", "a.rec");
   assert.equal(booted.code, 0, booted.stderr);
@@ -84,6 +87,22 @@ Deno.test("source files are packed by consent alone, named ones only, and their 
     assert.ok(!(await Deno.readTextFile(`${folder}/d.rec`)).includes(LINE));
   }));
 
+Deno.test("source files with relative names are those of the working folder, and no path in a program stays", () =>
+  inFolder(async (folder) => {
+    const { run, pack, source } = await recorded(folder, [`${Deno.cwd()}=.`, `${PROGRAMS}=src`]), name = `./src/${FILE}`;
+    const refused = await pack("b.rec");
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, new RegExp(`source ${name} .*--allow-host PATH`));
+    assert.equal((await pack("b.rec", "--allow-host", source)).code, 0);
+    const { sources, folders } = JSON.parse((await run("recording", "show", "b.rec", "--json")).stdout);
+    assert.deepEqual([sources, folders], [[{ path: name, bytes: (await Deno.stat(source)).size }], []]);
+    await Deno.remove(`${folder}/src`, { recursive: true });
+    assert.ok((await pictured(folder, run, "b.rec")).includes(`${FILE}:54  ${LINE}`));
+    assert.equal((await pack("c.rec")).stderr, "el2: c.rec: a copy of a.rec, with 0 source files\n");
+    assert.equal((await run("recording", "pack", "a.rec", "d.rec", "--redact", "paths")).code, 0);
+    assert.ok(!(await Deno.readTextFile(`${folder}/d.rec`)).includes(folder));
+  }));
+
 Deno.test("on a terminal the names of source files are shown, and a yes copies them", () =>
   inFolder(async (folder) => {
     const { source } = await recorded(folder);
@@ -98,14 +117,14 @@ Deno.test("on a terminal the names of source files are shown, and a yes copies t
     }
   }));
 
-Deno.test("sources of a stranger's recording are whole paths and bounded, and a file that is no text stays out", () =>
+Deno.test("sources of a stranger's recording have names and are bounded, and a file that is no text stays out", () =>
   inFolder(async (folder) => {
     const { run, pack, source } = await recorded(folder);
     await Deno.writeFile(source, new Uint8Array([0x2f, 0xff, 0xfe]));
     assert.equal((await pack("b.rec", "--allow-host", "all")).code, 0);
     const { sources } = JSON.parse((await run("recording", "show", "b.rec", "--json")).stdout);
     assert.ok(!sources.some(({ path }: { path: string }) => path === source));
-    for (const wrong of [7, ["a.c"], { "a.c": "" }, { "/a.c": 1 }, { "/a.c": "x".repeat((4 << 20) + 1) }]) {
+    for (const wrong of [7, ["a.c"], { "": "" }, { "/a.c": 1 }, { "/a.c": "x".repeat((4 << 20) + 1) }]) {
       await Deno.copyFile(`${folder}/a.rec`, `${folder}/c.rec`);
       await rewrite(
         `${folder}/c.rec`,
