@@ -21,7 +21,7 @@ const loadAnew = () => browser.location.reload();
 let follow: (fragment: string) => void = loadAnew;
 addEventListener("hashchange", () => follow(fragment()));
 
-/** What the link to this page has after its `#`. */
+/** The place in the link to this page, after its `#`. */
 const fragment = () => browser.location.hash.slice(1);
 
 show().catch((error) => {
