@@ -3,11 +3,23 @@
 import type { Opened, OpenMessage } from "../engine/messages.ts";
 import type { Request, SessionEvent } from "../../../model/protocol/protocol.ts";
 import type { SessionClient } from "../../../session/worker/client.ts";
+import type { Problem } from "../../../kit/support/problem.ts";
+import { hint } from "../../../kit/support/text/hint.ts";
+import { way } from "../../../kit/support/text/way-out.ts";
 
 /** A machine that runs. */
 export interface OpenedRun extends Extract<Opened, { kind: "opened" }> {
   readonly client: SessionClient;
 }
+
+/** The answer to a mark in a recording's page, which cannot write the recording's file. */
+const NOT_KEPT: Problem = {
+  what: "the mark is in this page alone, until it is closed",
+  wayOut: way`to keep it, use ${hint("mark")} where ${hint("replay")} shows the recording`,
+};
+
+const withoutFile = (event: SessionEvent): SessionEvent =>
+  event.kind === "acted" && event.mark && event.error === undefined ? { ...event, error: NOT_KEPT } : event;
 
 /** Starts the machine of a recording in the page's worker. */
 export function openRun(worker: Worker, opening: OpenMessage): Promise<OpenedRun | Extract<Opened, { kind: "refused" }>> {
@@ -32,7 +44,7 @@ export function openRun(worker: Worker, opening: OpenMessage): Promise<OpenedRun
   };
   return new Promise((resolve, reject) => {
     worker.onmessage = ({ data }: MessageEvent<Opened | readonly SessionEvent[]>) => {
-      if (!("kind" in data)) return data.forEach((event) => tell(event));
+      if (!("kind" in data)) return data.forEach((event) => tell(opening.live ? event : withoutFile(event)));
       resolve(data.kind === "opened" ? { ...data, client } : data);
     };
     worker.onerror = (error) => {

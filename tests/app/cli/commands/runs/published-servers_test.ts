@@ -51,6 +51,8 @@ for (const [name, start] of Object.entries(BROWSERS)) {
         await page.shows(ROWS, /Address/i);
         await page.value('location.hash = "#to=nowhere"');
         await page.shows(ROWS, /nowhere/);
+        await page.type(":mark lost\r");
+        await page.shows(ROWS, /the mark is in this page alone, until it is closed/);
         await page.type(":back --now\r");
         await page.shows(ROWS, /ENDED/);
         await page.type(":who reg:ping/0/x0\r");
