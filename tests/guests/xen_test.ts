@@ -17,6 +17,7 @@ const CASES: readonly { readonly release: DebianRelease; readonly version: strin
   { release: "bookworm", version: "4.17", cpus: 1 },
   { release: "bookworm", version: "4.17", cpus: 2 },
   { release: "trixie", version: "4.20", cpus: 2 },
+  { release: "trixie", version: "4.20", cpus: 4 },
 ];
 
 /** The hypervisor of a release: an arm64 Image. */
