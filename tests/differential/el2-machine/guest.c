@@ -4,7 +4,7 @@
 typedef unsigned long u64;
 typedef unsigned int u32;
 
-extern char program[], interrupted[], second[];
+extern char program[], interrupted[], uses_devices[], second[];
 u64 enter_el1(u64 entry, u64 x0);
 volatile u64 last_esr, last_interrupt = 1023, second_says;
 
@@ -76,10 +76,11 @@ static void interrupts(void) {
   timer_interrupt();
 }
 
-/** Stage 2: one page of code at 0x80000000, one of data at 0x80001000. */
+/** Stage 2: pages from 0x80000000: code, data, the UART, the redistributor's private interrupts. */
 static PAGE u64 root[512], middle[512], pages[512], data[512];
 #define IPA 0x80000000ul
 #define S2_ALL (0x3ul << 6 | 0xf << 2 | 3 << 8 | 1 << 10)
+#define S2_DEVICE (1ul << 54 | 0x3 << 6 | 1 << 2 | 1 << 10)
 
 static void report(const char *what, u64 x0) {
   text(what), put('\n');
@@ -111,6 +112,10 @@ static void guest_of_guest(void) {
   report("smc", x0);
   x0 = enter_el1(MRS(elr_el2) + 4, x0);
   report("midr", x0);
+  pages[2] = (u64)uart | S2_DEVICE | 3;
+  pages[3] = (u64)private | S2_DEVICE | 3;
+  x0 = enter_el1(IPA + (uses_devices - program), IPA + 0x2000);
+  report("devices", x0);
   MSR(hcr_el2, 1ul << 31);
 }
 

@@ -323,7 +323,7 @@ function defineTranslate(c: Code, library: Library, stage2: FunctionBuilder, ram
   c.store("i32.store", CPU.WALK_RIGHTS, rights);
   // EL2 answers accesses that stage 2 does not map, aligned or not: the recorded platform's
   // emulated devices see unaligned accesses.
-  c.if(entry.and(Stage2Entry.Valid).not(), () => fail(c, Fault.Stage2, status(FaultStatus.Translation, entry)));
+  c.if(entry.and(Stage2Entry.Valid).not(), () => failBelow(c, library, ipa, Fault.Stage2, status(FaultStatus.Translation, entry)));
   c.if(rights.and(Rights.Device).nonZero().and(wantsNormal(va, access)), () => {
     fail(c, Fault.Stage1, status(FaultStatus.Alignment, 0));
   });
@@ -333,11 +333,11 @@ function defineTranslate(c: Code, library: Library, stage2: FunctionBuilder, ram
     access.and(AccessKind.Write).select(constant("i32", Stage2Flags.Write), Stage2Flags.Read)
       .or(access.and(AccessKind.ReadModifyWrite).select(constant("i32", Stage2Flags.Read), 0)),
   );
-  c.if(entry.and(needed).ne(needed), () => fail(c, Fault.Stage2, status(FaultStatus.Permission, 3)));
+  c.if(entry.and(needed).ne(needed), () => failBelow(c, library, ipa, Fault.Stage2, status(FaultStatus.Permission, 3)));
   const pa = c.let(entry.and(Stage2Entry.AddressMask).or(va.wrap().and((1 << PAGE_SHIFT) - 1)));
   c.store("i64.store", CPU.WALK_PA, pa.wide());
   const offset = c.let(pa.sub(ram.base));
-  c.if(offset.geU(ram.size), () => fail(c, Fault.Bus, status(FaultStatus.Translation, 3)));
+  c.if(offset.geU(ram.size), () => failBelow(c, library, ipa, Fault.Bus, status(FaultStatus.Translation, 3)));
   c.result(offset.add(ram.wasmAddress));
 }
 
@@ -348,10 +348,20 @@ function defineTranslate(c: Code, library: Library, stage2: FunctionBuilder, ram
 function defineTranslateMaintenance(c: Code, library: Library, stage2: FunctionBuilder): void {
   const va = c.parameter(0), access = c.parameter(1);
   c.if(c.call(mmuFunction(library, "translateStage1"), va, access).not(), () => c.return(constant("i32", 0)));
-  const ipa = c.load("i64.load", CPU.WALK_IPA);
-  const entry = c.let(c.call(stage2, hasEl2(library) ? throughStage2(c, library, ipa, access) : ipa));
-  c.if(entry.and(Stage2Entry.Valid).not(), () => fail(c, Fault.Stage2, status(FaultStatus.Translation, entry)));
+  const intermediate = c.load("i64.load", CPU.WALK_IPA);
+  const ipa = hasEl2(library) ? throughStage2(c, library, intermediate, access) : intermediate;
+  const entry = c.let(c.call(stage2, ipa));
+  c.if(entry.and(Stage2Entry.Valid).not(), () => failBelow(c, library, ipa, Fault.Stage2, status(FaultStatus.Translation, entry)));
   c.result(constant("i32", 1));
+}
+
+/**
+ * Fails in the core's own stage 2, or below it, at an address that is an IPA of these tables: with
+ * EL2 in the core, what EL2's stage 2 has made of the guest's IPA.
+ */
+function failBelow(c: Code, library: Library, ipa: Value, fault: number, status: Value): void {
+  if (hasEl2(library)) c.store("i64.store", CPU.WALK_IPA, ipa);
+  fail(c, fault, status);
 }
 
 /** TCR_EL1.TBI0 or TBI1 for the half of the address space. */
