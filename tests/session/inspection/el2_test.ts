@@ -164,6 +164,7 @@ Deno.test("each exit of a guest to EL2 is an event, with its class, its call and
       "VMID 1 enters EL2 from 0x80000010: HVC #2",
       "VMID 1 enters EL2 from 0x80000014: SMC 0xfeed (HCR_EL2.TSC)",
       "VMID 1 enters EL2 from 0x8000001c: HVC #3",
+      "VMID 1 enters EL2 from 0x80000048: HVC #5",
       "VMID 1 enters EL2 from 0x80000024: IRQ (HCR_EL2.IMO)",
       "VMID 1 enters EL2 from 0x80000030: HVC #4",
     ]);
