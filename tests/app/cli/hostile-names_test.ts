@@ -52,8 +52,8 @@ function* commandLines(
   for (const child of command.commands) yield* commandLines(child, [...path, child.name], files, tried);
   if (!path.length || !isRunnable(command) || LEFT_OUT.has(path[0])) return;
   const named = (name: string) => files[`${path.join(" ")} ${name}`] ?? NAMED[name];
-  // The guest waits for an interrupt: a step would, too.
-  if (path.join(" ") === "vcpu step") path = [...path, "--timeout", "100ms"];
+  // The guest waits for an interrupt: a step would, too, and whoever waits for an event of it.
+  if (["vcpu step", "on"].includes(path.join(" "))) path = [...path, "--timeout", "100ms"];
   const usual = command.arguments.map(({ name }) => named(name) ?? HOSTILE);
   const starts = ["boot", "run", "up", "record", "replay", "test", "snapshot", "screenshot"].includes(path[0]);
   if (!starts || usual.some((word) => Object.values(files).includes(word))) yield [...path, ...usual];
