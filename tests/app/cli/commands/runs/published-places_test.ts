@@ -35,12 +35,10 @@ longTest("50 places of a published recording, and answers there, are those that 
     await publishDemo(folder);
     await using browser = await Browser.start();
     await using server = serveFolder(`${folder}/site`);
-    const page = await browser.open(server.url, LAPTOP);
-    await page.shows(ROWS, /ended: .*identical/);
-    /** Each place is another one: the page begins anew, as with a pasted link. */
+    /** Each place is opened in a page of its own. */
     const shown = async (to: number, parts: string, command = "") => {
       const fragment = `to=${to}${parts}`, there = RegExp(`ended: replayed up to instruction ${[...String(to)].join(" ?")}\\b`);
-      await page.value(`location.hash = ${JSON.stringify(fragment)}`);
+      const page = await browser.open(`${server.url}#${fragment}`, LAPTOP);
       const rows = (await page.shows(ROWS, there)).trimEnd().split("\n");
       const picture = `${folder}/place.txt`, link = `${folder}/demo.rec#${fragment}`, size = `${rows[0].length}x${rows.length}`;
       const keys = Array.from(command && `:${command}\r`, (key) => ({ " ": "Space", "\r": "Enter" })[key] ?? key).join(" ");
@@ -49,6 +47,7 @@ longTest("50 places of a published recording, and answers there, are those that 
       const wanted = panes(await Deno.readTextFile(picture));
       await eventually(async () => panes(await page.text(ROWS)), (rows) => isDeepStrictEqual(rows, wanted));
       assertSilent(page, server.url);
+      await page.close();
       return wanted.join("\n");
     };
     for (let number = 0; number < PLACES; number++) {
