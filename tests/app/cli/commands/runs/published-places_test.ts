@@ -35,7 +35,10 @@ longTest("50 places of a published recording, and answers there, are those that 
     await publishDemo(folder);
     await using browser = await Browser.start();
     await using server = serveFolder(`${folder}/site`);
-    /** Each place is opened in a page of its own. */
+    const whole = await browser.open(server.url, LAPTOP);
+    await whole.shows(ROWS, /ended: .*identical/);
+    await whole.close();
+    /** Opens each place in another page. */
     const shown = async (to: number, parts: string, command = "") => {
       const fragment = `to=${to}${parts}`, there = RegExp(`ended: replayed up to instruction ${[...String(to)].join(" ?")}\\b`);
       const page = await browser.open(`${server.url}#${fragment}`, LAPTOP);

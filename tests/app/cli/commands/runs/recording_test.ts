@@ -69,7 +69,7 @@ Deno.test("recording show lists what a stranger sees: images, disks, typed input
     assert.match(stdout, /^typed input\n {2}rt {2}15 bytes {2}"root\\nse\\u001b\[2Jcret"\nall input\n {2}2 console\n {2}10 outside$/m);
     assert.match(
       stdout,
-      /^data from outside\n {2}shared folders {2}\d+ bytes\n {2}connections {2}7 bytes\n {2}datagrams {2}\d+ bytes\n/m,
+      /^data from outside\n {2}shared folders {2}5181 bytes\n {2}connections {2}7 bytes\n {2}datagrams {2}\d+ bytes\n/m,
     );
     assert.match(
       stdout,
