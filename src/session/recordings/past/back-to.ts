@@ -9,7 +9,8 @@ import { vmId } from "../../../model/queries/ids.ts";
 import { isTemporal, kindsForFilter } from "../../../model/queries/filters/temporal-filter.ts";
 import type { BreakPlace } from "../../../model/queries/stop-rule.ts";
 import { isMidTurn, type Moment, momentOf, type Past } from "./past.ts";
-import { BUSY, GROWTH, LAST_PART, listeningStart, type Rerun } from "./rerun.ts";
+import { listeningStart, type Rerun } from "./rerun.ts";
+import { SearchedPart } from "./searched-part.ts";
 import { oneVm } from "../../../model/queries/debugged-vms.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 
@@ -61,8 +62,7 @@ export class BackTo {
   #past: Past;
   #from: Milestone | undefined;
   #start: Milestone | undefined;
-  /** Instructions of the part that is searched; Infinity: all from the milestone on. */
-  #part = Infinity;
+  readonly #part = new SearchedPart();
   /** The beginning of that part, if it is not the milestone. */
   #since: End | undefined;
   /** End of the search; not used where a count is wanted. */
@@ -124,7 +124,7 @@ export class BackTo {
     const there = this.#arrived(milliseconds);
     if (this.#reached) return this.#reached;
     if (this.#isBusy) {
-      this.#part = LAST_PART;
+      this.#part.shrink();
       this.#beginAgain();
       return undefined;
     }
@@ -134,7 +134,7 @@ export class BackTo {
     else {
       const end = this.#since ?? (isLater(this.#from) ? this.#from : undefined);
       if (!end) return "none";
-      if (this.#since) this.#part *= GROWTH;
+      if (this.#since) this.#part.grow();
       this.#end = end;
       this.#since = undefined;
       this.#searchBefore(end.moment);
@@ -145,7 +145,7 @@ export class BackTo {
 
   /** Whether there are too many places to pass them all. */
   get #isBusy(): boolean {
-    return this.sought.kind === "place" && this.#wanted === undefined && this.#part === Infinity && this.#count > BUSY;
+    return this.sought.kind === "place" && this.#wanted === undefined && this.#part.isBusy(this.#count);
   }
 
   #beginAgain(): void {
@@ -207,8 +207,8 @@ export class BackTo {
       if (this.#passing < Infinity) this.#count = this.#passing;
       past.onHit = ({ text }) => this.#happened(past, text, () => past.system.stops.change({ kind: "remove", rule: "all" }));
     } else {
-      const first = past.system.instructions(), begin = this.#end.instructions - this.#part;
-      this.#lead = this.#since?.moment ?? (this.#wanted === undefined && begin > first ? begin : undefined);
+      const first = past.system.instructions(), begin = this.#part.begin(first, this.#end.instructions);
+      this.#lead = this.#since?.moment ?? (begin > first ? begin : undefined);
       if (this.#lead === undefined) this.#breakAt(past, sought);
     }
     return past;

@@ -6,14 +6,6 @@ import { isLater, type Milestone } from "./history.ts";
 import type { Moment, Past } from "./past.ts";
 import type { IndexedPlace, WrittenObject } from "./written-index.ts";
 
-/**
- * How many places a search backward may reach. After more, only the last instructions are searched,
- * without stops on the way there: a loop may reach a place more often than there is time for.
- */
-export const BUSY = 2000;
-/** Instructions of the first such part, and the factor by which the next one is larger. */
-export const LAST_PART = 100_000, GROWTH = 16;
-
 export interface Rerun {
   /** The last place before a moment whose state was kept; undefined: the start. */
   milestone(moment: Moment): Milestone | undefined;

@@ -6,7 +6,8 @@ import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import type { DebugStopped } from "../../../model/protocol/protocol.ts";
 import { isLater, type Milestone } from "./history.ts";
 import type { Past } from "./past.ts";
-import { BUSY, GROWTH, LAST_PART, type Rerun } from "./rerun.ts";
+import type { Rerun } from "./rerun.ts";
+import { SearchedPart } from "./searched-part.ts";
 import type { DebuggedVms } from "../../../model/queries/debugged-vms.ts";
 
 /**
@@ -172,8 +173,7 @@ class ContinueBack implements WayBack {
   /** Whether nothing is before that part. */
   #isFirst = false;
   #end: number;
-  /** Instructions of a part; Infinity: all from the milestone on. */
-  #part = Infinity;
+  readonly #part = new SearchedPart();
 
   constructor(readonly run: RunSoFar) {
     this.#end = run.instructions;
@@ -184,7 +184,7 @@ class ContinueBack implements WayBack {
   #search(): { past: Past; control: DebugControl } {
     this.#from = this.run.rerun.milestone(this.#end);
     const begun = begin(this.run, this.#from), first = begun.past.system.instructions();
-    this.#begin = Math.max(first, this.#end - this.#part);
+    this.#begin = this.#part.begin(first, this.#end);
     this.#isFirst = this.#begin === first && !isLater(this.#from);
     this.#armed = false;
     begun.past.onStop = (stop) => this.#pass(stop);
@@ -206,7 +206,7 @@ class ContinueBack implements WayBack {
       if (!this.#arrives(this.#begin, milliseconds)) return undefined;
       const over = this.#past.advance(this.#end, milliseconds);
       if (over) this.#turnBack();
-      else if (this.#part === Infinity && this.#control.reachedPlaces > BUSY) this.#searchLast();
+      else if (this.#part.isBusy(this.#control.reachedPlaces)) this.#searchLast();
       return undefined;
     }
     if (!this.#arrives(last.at, milliseconds)) return undefined;
@@ -226,7 +226,7 @@ class ContinueBack implements WayBack {
 
   /** Searches the last instructions first. */
   #searchLast(): void {
-    this.#part = LAST_PART;
+    this.#part.shrink();
     this.#last = undefined;
     this.#searchAgain();
   }
@@ -252,7 +252,7 @@ class ContinueBack implements WayBack {
       if (this.#isFirst) this.#start = new ToStart(this.run);
       else {
         this.#end = this.#begin;
-        this.#part *= GROWTH;
+        this.#part.grow();
         this.#searchAgain();
       }
       return;
