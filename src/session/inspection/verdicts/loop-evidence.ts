@@ -33,24 +33,30 @@ export function returnToItself(view: View, vcpu: Vcpu, { first, last }: EndlessL
 /** Load- and store-exclusives of one register or two (Arm ARM C4.1.94): bit 22 is the load. */
 const EXCLUSIVE_MASK = 0x3f80_0000, EXCLUSIVE = 0x0800_0000, IS_LOAD = 1 << 22, RN_SHIFT = 5, RN_MASK = 0x1f, SP = 31;
 
-/** The exclusives of a loop: of loads, those of memory that it reads. */
-function exclusivesOf(view: View, vcpu: Vcpu, { first, last, inputs }: EndlessLoop) {
-  const found: { readonly at: bigint; readonly isLoad: boolean; readonly address: bigint }[] = [];
-  for (let at = first; at <= last; at += 4n) {
+/** A load- or store-exclusive of a loop, and the address that it is for. */
+interface Exclusive {
+  readonly at: bigint;
+  readonly isLoad: boolean;
+  readonly address: bigint;
+}
+
+/** Why a loop does not end by its exclusives, of which the load is one of memory that it reads. */
+export function vainExclusives(view: View, vcpu: Vcpu, loop: EndlessLoop): OfCode<Evidence, "stray-exclusive" | "own-lock">[] {
+  const found: Exclusive[] = [];
+  for (let at = loop.first; at <= loop.last; at += 4n) {
     const word = readWord(view, vcpu, at) ?? 0, register = word >>> RN_SHIFT & RN_MASK;
     if ((word & EXCLUSIVE_MASK) >>> 0 !== EXCLUSIVE || register === SP) continue;
     found.push({ at, isLoad: (word & IS_LOAD) !== 0, address: vcpu.registers.getX(register) });
   }
-  return {
-    load: found.find(({ isLoad, address }) => isLoad && inputs.some(({ va }) => va === address)),
-    store: found.find(({ isLoad }) => !isLoad),
-  };
+  const load = found.find(({ isLoad, address }) => isLoad && loop.inputs.some(({ va }) => va === address));
+  const store = found.find(({ isLoad }) => !isLoad);
+  if (!load) return [];
+  return store ? strayStore(view, vcpu, load, store) : ownLock(view, vcpu, load, loop);
 }
 
-/** A store-exclusive of a loop to another address than the load-exclusive has reserved. */
-export function strayExclusive(view: View, vcpu: Vcpu, loop: EndlessLoop): OfCode<Evidence, "stray-exclusive">[] {
-  const { load, store } = exclusivesOf(view, vcpu, loop);
-  if (!load || !store || load.address === store.address) return [];
+/** A store-exclusive to another address than the load-exclusive has reserved. */
+function strayStore(view: View, vcpu: Vcpu, load: Exclusive, store: Exclusive): OfCode<Evidence, "stray-exclusive">[] {
+  if (load.address === store.address) return [];
   return [{
     code: "stray-exclusive",
     at: rangeOf(view, vcpu, store.at),
@@ -61,10 +67,10 @@ export function strayExclusive(view: View, vcpu: Vcpu, loop: EndlessLoop): OfCod
 }
 
 /** A lock that a loop takes, and that only its own vCPU can have taken: its VM has no other one. */
-export function ownLock(view: View, vcpu: Vcpu, loop: EndlessLoop): OfCode<Evidence, "own-lock">[] {
-  const { load, store } = exclusivesOf(view, vcpu, loop), word = loop.inputs.find(({ va }) => va === load?.address);
+function ownLock(view: View, vcpu: Vcpu, load: Exclusive, { inputs }: EndlessLoop): OfCode<Evidence, "own-lock">[] {
+  const word = inputs.find(({ va }) => va === load.address);
   const isAlone = view.vcpus().every((one) => one === vcpu || one.addressSpace !== vcpu.addressSpace);
-  if (!load || store || !word || word.value === 0n || !isAlone) return [];
+  if (!word || word.value === 0n || !isAlone) return [];
   return [{
     code: "own-lock",
     at: rangeOf(view, vcpu, load.at),

@@ -23,7 +23,7 @@ import { isAbort, syndromeText } from "../trace/syndromes.ts";
 import { deviceAt } from "./steady-registers.ts";
 import { polledState } from "./source-states.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
-import { endedWriters, maskedPending, ownLock, returnToItself, sameAnswers, strayExclusive } from "./loop-evidence.ts";
+import { endedWriters, maskedPending, returnToItself, sameAnswers, vainExclusives } from "./loop-evidence.ts";
 import { isMasked, type Prospects } from "./prospects.ts";
 import { isQuiet } from "./quiet.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
@@ -142,8 +142,7 @@ function spins({ view, vm, others }: Patient, vcpu: Vcpu): Verdict<"spins" | "ex
   }
   const evidence = [
     ...sameAnswers(view, vcpu, prospects, loop),
-    ...strayExclusive(view, vcpu, loop),
-    ...ownLock(view, vcpu, loop),
+    ...vainExclusives(view, vcpu, loop),
     ...endedWriters(view, vcpu, loop, others),
     masked(vcpu),
     ...readsOf(view, vcpu, loop),
