@@ -102,6 +102,7 @@ export function contentsOf(path: string, bytes: Uint8Array): RecordingContents {
   }
   const built = [...Object.values(files), ...Object.values(symbols ?? {})].flatMap((one) => bytesOf(one) ?? []);
   const named = [...contents.map(({ name }) => name), ...uses.map((one) => one.path)];
+  const folders = namedSources(path, built).map((name) => dirname(name));
   return {
     bytes: bytes.length,
     maker,
@@ -114,13 +115,13 @@ export function contentsOf(path: string, bytes: Uint8Array): RecordingContents {
     marks: marks.map(({ name, text = null, by = null }) => ({ name, text, by })),
     sources: Object.entries(sources).map(([path, text]) => ({ path, bytes: new TextEncoder().encode(text).length })),
     ...broughtBy(inputs, LISTED_MAX),
-    paths: [...new Set(named.filter((name) => name.startsWith("/")))],
-    folders: [...new Set(namedSources(path, built).map((name) => dirname(name)).filter((folder) => folder.startsWith("/")))].slice(
-      0,
-      LISTED_MAX,
-    ),
+    paths: [...new Set(named.filter(isWhole))],
+    folders: [...new Set(folders.filter(isWhole))].slice(0, LISTED_MAX),
   };
 }
+
+/** Whether a path says where on its computer something is. */
+const isWhole = (path: string) => path.startsWith("/");
 
 /** A file of the run; undefined if it is not here. */
 function bytesOf(one: Content): Uint8Array | undefined {
