@@ -1,6 +1,7 @@
 // Actions on VMs that are gone, and the requesters of refused operations.
 
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { wayOutText } from "../../../src/kit/support/text/way-out.ts";
 import { RmError, rmErrorName } from "../../../src/machine/abi/rpc/errors.ts";
 import { encodeRequest } from "../../../src/machine/abi/rpc/message.ts";
@@ -152,3 +153,19 @@ Deno.test("the end of a VM leaves no finding about interrupts of the others", as
     assert.deepEqual(rows(system, "irq.ls", { filter: "finding!=-" }).map(({ id, finding }) => `${id} ${finding}`), []);
   }
 });
+
+const WATCHDOG = new URL("../../../examples/mysteries/25-idle-watchdog/", import.meta.url);
+
+for (
+  const [idle, told] of [
+    ["refuse", "; driver: why:2 WATCHDOG_CONTROL: this platform refuses to turn off a watchdog that is off"],
+    ["accept", ""],
+  ]
+) {
+  Deno.test(`a VM that ends in order says what had failed before (idle_watchdog ${idle})`, async () => {
+    const table = (await Deno.readTextFile(new URL("el2.toml", WATCHDOG))).replace('"refuse"', JSON.stringify(idle));
+    const system = await demoSystem(table, undefined, fileURLToPath(WATCHDOG));
+    runUntil(system, 1e9);
+    assert.deepEqual(system.ended(), { code: 0, message: `every VM has ended${told}` });
+  });
+}

@@ -27,6 +27,8 @@ import { deviceAtomic, staleUses } from "../../inspection/verdicts/verdict-trail
 import { evidenceLine } from "../../../model/queries/facts/evidence.ts";
 import { formatId, nameOf, vcpuId, vmId } from "../../../model/queries/ids.ts";
 import type { MemoryUse } from "../../../model/queries/memory-use.ts";
+import { rowsOf } from "../../../model/queries/query.ts";
+import { DIAGNOSES } from "../../../model/queries/tables.ts";
 import { DEFAULT_LIMITS, type MemoryLimits } from "../../../model/plans/memory-budget.ts";
 import { machineMemory, OVERLAID_MAX, traceCapacities } from "./machine-memory.ts";
 import type { RunPlace } from "../../inspection/readers/run-place.ts";
@@ -344,6 +346,14 @@ export class GuestSystem implements System, Inspected {
     return rows.filter(({ id }) => !told.includes(nameOf(id))).map(({ id, text }) => `${nameOf(id)}: ${text}`);
   }
 
+  /** Failures in healthy VMs, in words: an end in order does not say them. */
+  #refusals(): string[] {
+    const rows = rowsOf(DIAGNOSES, this.inspector.answer({ table: "diagnose", args: { filter: "healthy=yes" } }));
+    return rows.flatMap(({ id, because }) =>
+      because.filter(({ code }) => code === "refused").map((one) => `${nameOf(id)}: ${evidenceLine(one)}`)
+    );
+  }
+
   get overlaid(): number {
     return this.overlays.reduce((sum, { changed }) => sum + changed, 0);
   }
@@ -463,7 +473,7 @@ export class GuestSystem implements System, Inspected {
     if (this.#bugs.length) return { code: 1, message: [...ended ? [ended.message] : [], ...this.#bugs].join("; ") };
     const wrong = ended?.code === 0 ? this.#verdicts("healthy=no") : [];
     if (wrong.length) return { code: 1, message: wrong.join("; ") };
-    if (ended) return ended;
+    if (ended) return ended.code === 0 ? { ...ended, message: [ended.message, ...this.#refusals()].join("; ") } : ended;
     const guest = this.vms.guestExitOf(PRIMARY_CONSOLE);
     if (guest && reason.kind === "system-off") return { code: guest.code === 0 ? 0 : 1, message: guest.text };
     const panic = this.ends.ofPrimary(), reset = reason.kind !== "system-off", how = reset ? "SYSTEM_RESET" : "SYSTEM_OFF";

@@ -3,6 +3,7 @@
 // Device memory, and its first use of a translation that an invalidation had missed.
 
 import type { DeviceAtomicAccess } from "../../../cpu/core/interface.ts";
+import type { Reason } from "../../../machine/abi/trace.ts";
 import type { RefusedStart, Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { fits } from "../../../machine/hypervisor/options.ts";
 import { type Evidence, injectedBy } from "../../../model/queries/facts/evidence.ts";
@@ -69,11 +70,11 @@ export function staleUses(view: View, vcpus: readonly Vcpu[]): OfCode<Evidence, 
   });
 }
 
-/** Refusals name vCPUs as `VM/INDEX`. */
-function refusedCall({ view, vm: { id } }: Patient): OfCode<Evidence, "refused">[] {
+/** The last refusal of a VM that `counts`. Refusals name vCPUs as `VM/INDEX`. */
+function refusedCall({ view, vm: { id } }: Patient, counts: (reason: Reason) => boolean): OfCode<Evidence, "refused">[] {
   const vm = nameOf(id);
-  const own = view.hypervisor.trace.reasons.list().findLast(({ askedBy, ended, chain }) =>
-    ended === undefined && chain.length > 0 && vmOfName(askedBy) === vm
+  const own = view.hypervisor.trace.reasons.list().findLast((reason) =>
+    reason.ended === undefined && reason.chain.length > 0 && vmOfName(reason.askedBy) === vm && counts(reason)
   );
   return own ? [{ code: "refused", why: whyId(own.id), call: own.chain.at(-1)!.name, rule: own.rule }] : [];
 }
@@ -114,6 +115,9 @@ const leadsTo = ({ vm }: Patient, verdict: Verdict) => vm.ended === null && isSi
 /** The same of a VM that waits, perhaps for one of its vCPUs. */
 const leadsToWait = (patient: Patient, verdict: Verdict) => leadsTo(patient, verdict) && verdict.vain?.vcpus === true;
 
+/** A VM that has ended in order. */
+const hasLeft = ({ vm }: Patient, verdict: Verdict) => vm.ended !== null && !isSick(verdict);
+
 /** A refused start of a vCPU in a VM that is healthy without it. */
 export const START_EVIDENCE = [
   evidenceRule({
@@ -124,7 +128,9 @@ export const START_EVIDENCE = [
 ];
 
 export const TRAIL_EVIDENCE = [
-  evidenceRule({ codes: ["refused"], when: leadsTo, read: refusedCall }),
+  evidenceRule({ codes: ["refused"], when: leadsTo, read: (patient) => refusedCall(patient, () => true) }),
+  // Nothing else shows that something had failed before.
+  evidenceRule({ codes: ["refused"], when: hasLeft, read: (patient) => refusedCall(patient, ({ settled }) => !settled) }),
   evidenceRule({ codes: ["unanswered"], when: leadsTo, read: unanswered }),
   evidenceRule({ codes: ["lost-sgi"], when: leadsTo, read: lostSgi }),
   evidenceRule({ codes: ["start-refused"], when: leadsToWait, read: refusedStart }),
