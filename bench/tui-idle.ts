@@ -14,7 +14,7 @@ const WARM_UP = 20_000;
  * Wall time of one: that between two looks at garbage (kit/support/computer/garbage.ts), each of
  * which may cost as much as seconds of a screen. Half of it would have all of a look, or none.
  */
-const MEASURED = 30_000;
+const MEASURED = 60_000;
 
 /** Shares of a core, by screen. */
 export type IdleCost = Readonly<Record<(typeof RECORDING_SCREENS)[number], number>>;

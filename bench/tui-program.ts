@@ -12,7 +12,7 @@ import { threadTimes } from "./thread-times.ts";
 
 /** Wall time before and of a measurement (ms): of a busy machine, and of one at rest. */
 const BUSY_SETTLED = 4000, BUSY_MEASURED = 5000;
-const REST_SETTLED = 20_000, REST_MEASURED = 30_000;
+const REST_SETTLED = 20_000, REST_MEASURED = 60_000;
 /** Keys whose frames are waited for, and the wall time (ms) between a frame and the next key. */
 const KEYS = 150, BETWEEN_KEYS = 20;
 /** Starts of each kind. */

@@ -186,10 +186,9 @@ export class Vmm<D extends VmmData = VmmData> implements VmmProcess {
 
   get wakeAt(): number | undefined {
     if (this.data.ended) return undefined;
-    const times = [this.#console?.wakeAt, this.#virtio?.wakeAt, this.#devices?.wakeAt, this.data.reclaim?.at].filter((time) =>
-      time !== undefined
-    );
-    return times.length === 0 ? undefined : Math.min(...times);
+    const devices = Math.min(this.#console?.wakeAt ?? Infinity, this.#virtio?.wakeAt ?? Infinity, this.#devices?.wakeAt ?? Infinity);
+    const first = Math.min(devices, this.data.reclaim?.at ?? Infinity);
+    return first === Infinity ? undefined : first;
   }
 
   save(): VmmState {

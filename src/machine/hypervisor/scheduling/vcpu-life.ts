@@ -46,6 +46,9 @@ const CODES: readonly (readonly [bit: number, code: BlockCode])[] = [
   [Block.Fault, "fault"],
 ];
 
+/** The waits of each set of bits that a vCPU had: they are asked for at every switch. */
+const WAITS: (readonly BlockCode[])[] = [];
+
 const ALL_BLOCKS = Object.values(Block).reduce<number>((all, bit) => all | bit, 0);
 
 /** The life of an active thread. A killed one has to run once more to exit. */
@@ -125,7 +128,7 @@ export class VcpuLife {
   /** Its wait; empty when it can run. */
   get waits(): readonly BlockCode[] {
     if (this.#stage === "exited") return ["exited"];
-    return CODES.filter(([bit]) => this.#blocks & bit).map(([, code]) => code);
+    return WAITS[this.#blocks] ??= CODES.filter(([bit]) => this.#blocks & bit).map(([, code]) => code);
   }
 
   get isPoweredOff(): boolean {
