@@ -4,6 +4,7 @@ import { Place } from "../../place.ts";
 import { eventually } from "../../../../support/eventually.ts";
 import { el2Command } from "../../../../support/el2.ts";
 import { el2With } from "../../program.ts";
+import { PERMISSIONS } from "../../../../../src/app/cli/common/runtime.ts";
 import { LONG } from "../../../../support/long.ts";
 
 Deno.test("W66: the socket has mode 0600 in a folder of mode 0700, and another up of its name ends with 1", async () => {
@@ -50,6 +51,38 @@ Deno.test("of two that start a session of one name at once, one does, the other 
     assert.deepEqual(sessions.map(({ name }: { name: string }) => name), ["same"], "the socket is that of the one that started");
     assert.equal((await place.el2("down", "same")).code, 0);
   }
+});
+
+/** Makes a checkout in a folder, whose program has a worker that throws while it loads. */
+async function throwingProgram(folder: string): Promise<string> {
+  const root = new URL("../../../../../", import.meta.url), main = new URL("src/app/cli/main.ts", root).href;
+  for (const name of ["deno.json", "deno.lock", "import-map.json"]) await Deno.copyFile(new URL(name, root), `${folder}/${name}`);
+  await Deno.writeTextFile(
+    `${folder}/main.ts`,
+    `if (typeof WorkerGlobalScope !== "undefined") throw new Error("the worker has a bug");
+const { main } = await import(${JSON.stringify(main)});
+Deno.exit(await main(Deno.args, new URL(import.meta.url)));
+`,
+  );
+  return `${folder}/main.ts`;
+}
+
+Deno.test("up says at once that the session's worker could not be loaded, and the session can be removed", async () => {
+  await using place = new Place();
+  const checkout = `${place.folder}/checkout`;
+  await Deno.mkdir(checkout);
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-q", "--no-check", ...PERMISSIONS, await throwingProgram(checkout), "up", "demo", "--name", "thrown"],
+    env: { XDG_RUNTIME_DIR: place.folder, NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  assert.equal(code, 1);
+  assert.match(
+    new TextDecoder().decode(stderr),
+    /^el2: session thrown has ended: Uncaught \(in promise\) Error: the worker has a bug; el2 down thrown removes it\n$/,
+  );
+  assert.equal((await place.el2("down", "thrown")).code, 0);
+  assert.equal((await place.el2("ls")).stdout, "");
 });
 
 Deno.test("a socket that nobody answers is taken over", async () => {
