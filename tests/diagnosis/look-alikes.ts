@@ -444,6 +444,19 @@ const ADDRESSES: readonly LookAlike[] = [
   },
   {
     symptom: "translation fault",
+    cause: { code: "outside-of-tables", ttbr: "TTBR0_EL1", bits: null },
+    loops: true,
+    wayOut: /clear TCR_EL1\.EPD0/,
+    ...instead((tcr) => `mmu_on ${tcr}`, "0x180193599", "0x180193519"),
+  },
+  {
+    symptom: "translation fault",
+    cause: { code: "outside-of-tables", ttbr: "TTBR1_EL1", bits: null },
+    wayOut: /clear TCR_EL1\.EPD1/,
+    ...instead((tcr) => inUpperHalf(tcr, "nop"), "0x180993519", "0x180193519"),
+  },
+  {
+    symptom: "translation fault",
     cause: { code: "tables-of-other-form", field: "TG0", has: "pages of 64 KiB", wants: "pages of 4 KiB", cpu: null },
     loops: true,
     wayOut: /set TCR_EL1\.TG0 for pages of 4 KiB/,

@@ -25,7 +25,7 @@ export interface Strange {
 
 const lost = (lacks: string) => ({ code: "lost", irq: "irq:x/27", finding: { code: "unended", intid: 27, lacks } });
 const OFF = { code: "vcpus-off", vcpus: ["vcpu:x/1"], started: false };
-const refused = (status: string) => ({ code: "start-refused", vcpu: "vcpu:x/0", status });
+const refused = (status: string) => ({ code: "start-refused", vcpu: "vcpu:x/0", status, mpidrs: ["0x0", "0x1"] });
 
 export const BROKEN_STRANGE: Readonly<Record<string, Strange>> = {
   "acknowledges an interrupt and never ends it": { source: handles(ACKNOWLEDGE), fact: lost("end") },
@@ -69,6 +69,12 @@ export const BROKEN_STRANGE: Readonly<Record<string, Strange>> = {
     keys: "vcpus = 2",
     fact: { code: "spins", vcpu: "vcpu:x/0" },
     because: [refused("INTERNAL_FAILURE"), OFF],
+  },
+  "waits for a CPU that it looks for in another cluster": {
+    source: `${cpuOn("0x100", "flag")}\n${POLL_FLAG}`,
+    keys: "vcpus = 2",
+    fact: { code: "spins", vcpu: "vcpu:x/0" },
+    because: [{ ...refused("INTERNAL_FAILURE"), mpidr: "0x100" }, OFF],
   },
   "waits for a CPU that it has not started": {
     source: POLL_FLAG,

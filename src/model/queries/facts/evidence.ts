@@ -171,7 +171,14 @@ export type Evidence =
   /** vCPUs of a VM that makes no progress, which are off; `started`: they were on before. */
   | { readonly code: "vcpus-off"; readonly vcpus: readonly string[]; readonly started: boolean }
   /** The last CPU_ON that was refused, and none of that CPU has succeeded since. */
-  | { readonly code: "start-refused"; readonly vcpu: string; readonly at: CodeRange; readonly mpidr: string; readonly status: string }
+  | {
+    readonly code: "start-refused";
+    readonly vcpu: string;
+    readonly at: CodeRange;
+    readonly mpidr: string;
+    readonly status: string;
+    readonly mpidrs: readonly string[];
+  }
   | { readonly code: "no-kvm" }
   /** A rule of injected faults has hit operations for which the VM may wait. */
   | { readonly code: "injected"; readonly inject: string; readonly rule: string; readonly hits: number };
@@ -199,11 +206,11 @@ const BETTER_SEND: { readonly [W in keyof typeof SWALLOWED]: string } = {
 };
 
 /** Why PSCI refuses to start a vCPU, by its error. */
-const START_REFUSED: Readonly<Record<string, string>> = {
-  "INVALID_PARAMETERS": "no vCPU of a VIC can have this affinity",
-  "INTERNAL_FAILURE": "the VM has no such vCPU",
-  "ALREADY_ON": "it is on already",
-};
+const ALREADY_ON = "ALREADY_ON", MPIDRS_SHOWN = 4;
+const startRefused = (status: string, mpidrs: readonly string[]) =>
+  status === ALREADY_ON
+    ? "it is on already"
+    : `the VM's vCPUs have ${mpidrs.slice(0, MPIDRS_SHOWN).join(", ")}${mpidrs.length > MPIDRS_SHOWN ? " and so on" : ""}`;
 
 const ASID_SHIFT = 48n, PAGE_SHIFT = 12n;
 type Missed = OfCode<Evidence, "stale-translation">["missed"];
@@ -322,8 +329,8 @@ export const EVIDENCE = new Facts<Evidence>({
     }`,
   "vcpus-off": ({ vcpus, started }) =>
     `${vcpus.join(", ")} ${vcpus.length === 1 ? "is" : "are"} off: ${started ? "CPU_OFF came" : "no CPU_ON of PSCI has come"}`,
-  "start-refused": ({ vcpu, at, mpidr, status }) =>
-    `PSCI CPU_ON of MPIDR ${mpidr} by ${vcpu} at ${rangeText(at)} -> ${status}: ${START_REFUSED[status] ?? "it was refused"}`,
+  "start-refused": ({ vcpu, at, mpidr, status, mpidrs }) =>
+    `PSCI CPU_ON of MPIDR ${mpidr} by ${vcpu} at ${rangeText(at)} -> ${status}: ${startRefused(status, mpidrs)}`,
   "kernel": ({ finding }) => LINUX_FINDINGS.text(finding),
   "no-driver": ({ devices }) => `${devices.join(", ")}: no driver has used ${devices.length === 1 ? "it" : "them"} (Status 0x0)`,
   "driver-failed": ({ devices }) => `${devices.join(", ")}: the driver has given up (FAILED in Status)`,
@@ -365,7 +372,8 @@ export const EVIDENCE = new Facts<Evidence>({
   "gicv2-driver": ({ use }) => `use ${use}`,
   "device-atomic": ({ because }) => DEVICE_WAYS_OUT[because],
   "stale-translation": ({ missed }) => MISSED_WAYS_OUT[missed],
-  "start-refused": ({ status }) => status === "INTERNAL_FAILURE" ? "set vcpus in its configuration" : undefined,
+  "start-refused": ({ status }) =>
+    status === ALREADY_ON ? undefined : "pass an MPIDR of its devicetree (reg in /cpus), or set vcpus in its configuration",
   "kernel": ({ finding }) => LINUX_FINDINGS.wayOut(finding),
   "no-driver": () => "a kernel with virtio_mmio or virtio_pci, and with the modules of these devices",
   "misplaced": () => "fix its reg",

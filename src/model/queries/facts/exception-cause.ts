@@ -331,7 +331,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "no-translation": ({ access, walk }) => `${access.address} is not mapped at stage 1: ${walkText(walk)}`,
   "outside-of-tables": ({ access, ttbr, bits }) =>
     bits === null
-      ? `${access.address} is in the half of ${ttbr}, which TCR_EL1 disables`
+      ? `${access.address} is in the half of ${ttbr}, whose walks TCR_EL1.EPD${ttbr[4]} turns off`
       : `${access.address} is outside of the ${bits} bits that TCR_EL1 gives to ${ttbr}`,
   "access-flag": ({ access, walk }) => `${access.address} is mapped, but its access flag is 0: ${walkText(walk)}`,
   "no-permission": ({ access, walk, el, rights, because }) =>
@@ -451,7 +451,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "ordered-alignment": ({ access: { size } }) => `align the object${size === null ? "" : ` to ${size} bytes`}`,
   "no-translation": ({ access }) => `map ${access.address} before it is used, or fix the pointer`,
   "outside-of-tables": ({ ttbr, bits }) =>
-    bits === null ? `clear TCR_EL1.EPD of ${ttbr}, or fix the pointer` : `fix the pointer, or TCR_EL1.T${ttbr[4]}SZ`,
+    bits === null ? `clear TCR_EL1.EPD${ttbr[4]}, or fix the pointer` : `fix the pointer, or TCR_EL1.T${ttbr[4]}SZ`,
   "access-flag": () => "set AF (bit 10) in the descriptor",
   "no-permission": ({ because }) => DENIED_WAYS_OUT[because],
   "jump-unmapped": ({ address, by }) => branchWayOut(by, address),

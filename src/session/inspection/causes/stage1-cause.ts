@@ -10,7 +10,7 @@ import { branchedBy } from "./branched.ts";
 import { causeRule, type Suspect } from "./cause-rule.ts";
 import { endOf, isStage1On, rightFor, type Walk } from "./stage1-walk.ts";
 import { TABLE_FORM_RULE } from "./table-form.ts";
-import { TURNED_ON_RULE } from "./turned-on.ts";
+import { TURNED_ON_RULE, turnedOn } from "./turned-on.ts";
 
 const STAGE_ONE_FAULTS: Readonly<Record<number, StageOneFault>> = {
   [FaultStatus.Translation]: "translation",
@@ -41,6 +41,16 @@ const isFetch = ({ access }: Suspect) => access.kind === "instruction fetch";
 
 const TRANSLATION_RULES = [
   TABLE_FORM_RULE,
+  causeRule({
+    codes: ["outside-of-tables"],
+    asks: "is the address outside of the tables' bits, or are its walks off, and no pointer of a branch led there?",
+    judge(suspect) {
+      const walk = suspect.walk(), { access } = suspect;
+      if (!walk || "at" in walk) return undefined;
+      if (walk.end === "outside" && isFetch(suspect) && turnedOn(suspect) === undefined) return undefined;
+      return { code: "outside-of-tables", access, ttbr: walk.ttbr, bits: walk.end === "disabled" ? null : walk.bits };
+    },
+  }),
   TURNED_ON_RULE,
   causeRule({
     codes: ["jump-unmapped"],
@@ -49,15 +59,6 @@ const TRANSLATION_RULES = [
       const { view, vcpu, taken: { far } } = suspect, walk = suspect.walk();
       if (!isFetch(suspect) || !walk) return undefined;
       return { code: "jump-unmapped", address: hex(far), by: branchedBy(view, vcpu, far), walk: endOf(walk) ?? null };
-    },
-  }),
-  causeRule({
-    codes: ["outside-of-tables"],
-    asks: "is the address outside of the tables' bits?",
-    judge(suspect) {
-      const walk = suspect.walk(), { access } = suspect;
-      if (!walk || "at" in walk) return undefined;
-      return { code: "outside-of-tables", access, ttbr: walk.ttbr, bits: walk.end === "disabled" ? null : walk.bits };
     },
   }),
   causeRule({

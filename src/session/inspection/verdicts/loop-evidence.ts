@@ -98,12 +98,14 @@ export function sameAnswers(view: View, vcpu: Vcpu, prospects: Prospects, loop: 
   });
 }
 
+/** Aff3 to Aff0 of an MPIDR. */
+export const affinityOf = (mpidr: bigint) => mpidr & 0xff_00ff_ffffn;
+
 /** The vCPU that AFFINITY_INFO asks about, if it is on. */
 function askedAbout(view: View, vcpu: Vcpu, { x, answer }: AnsweredCall): Vcpu | undefined {
   if (functionName(Number(x[0] & 0xffff_ffffn)) !== "AFFINITY_INFO" || answer !== 0n) return undefined;
-  const affinity = (mpidr: bigint) => mpidr & 0xff_00ff_ffffn;
   return view.vcpus().find((one) =>
-    one.addressSpace === vcpu.addressSpace && affinity(one.registers.getRegister("MPIDR_EL1")) === affinity(x[1])
+    one.addressSpace === vcpu.addressSpace && affinityOf(one.registers.getRegister("MPIDR_EL1")) === affinityOf(x[1])
   );
 }
 

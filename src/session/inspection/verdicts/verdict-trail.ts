@@ -13,6 +13,7 @@ import { hex } from "../../../kit/support/text/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { readInstruction } from "../readers/guest/read-symbols.ts";
 import { calledAt, rangeOf } from "../readers/guest/code-range.ts";
+import { affinityOf } from "./loop-evidence.ts";
 import { evidenceRule, isSick, type Patient, type Verdict } from "./verdict.ts";
 
 /** vCPUs that are off. */
@@ -24,12 +25,18 @@ function poweredOff({ view, vcpus }: Patient): OfCode<Evidence, "vcpus-off">[] {
 /** A CPU_ON that was refused. */
 function refusedStart({ view, vcpus }: Patient): OfCode<Evidence, "start-refused">[] {
   const start = vcpus[0]?.attachments.vpmGroup?.refusedStart, by = vcpus.find(({ index }) => index === start?.vcpu);
-  return start && by ? [startRefused(view, by, start)] : [];
+  return start && by ? [startRefused(view, by, start, vcpus)] : [];
 }
 
-function startRefused(view: View, vcpu: Vcpu, { pc, mpidr, status }: RefusedStart): OfCode<Evidence, "start-refused"> {
+function startRefused(
+  view: View,
+  vcpu: Vcpu,
+  { pc, mpidr, status }: RefusedStart,
+  vcpus: readonly Vcpu[],
+): OfCode<Evidence, "start-refused"> {
   const at = rangeOf(view, vcpu, calledAt(view, vcpu, pc));
-  return { code: "start-refused", vcpu: view.vcpu(vcpu), at, mpidr: hex(mpidr), status };
+  const mpidrs = vcpus.map(({ registers }) => hex(affinityOf(registers.getRegister("MPIDR_EL1"))));
+  return { code: "start-refused", vcpu: view.vcpu(vcpu), at, mpidr: hex(mpidr), status, mpidrs };
 }
 
 /** Exclusive and atomic accesses to Device memory, which may fail on a CPU. */
