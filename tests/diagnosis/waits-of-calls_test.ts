@@ -4,31 +4,15 @@
 
 import assert from "node:assert/strict";
 import { once } from "../../src/kit/support/values/once.ts";
-import { writeCpio } from "../../src/kit/formats/cpio.ts";
 import { diagnosisLines } from "../../src/model/queries/texts/diagnosis-text.ts";
 import type { ProgramWait } from "../../src/model/queries/facts/program-wait.ts";
-import { guestProgram } from "../guests/programs.ts";
 import { Debian, RELEASES } from "../inside/linux/debian.ts";
 import { Random } from "../support/random.ts";
-import { assertSick, CONSOLE, verdictOn } from "./broken-linux.ts";
+import { assertSick, verdictOn } from "./broken-linux.ts";
+import { waitingOf } from "./waits-guest.ts";
 
 /** Virtual time (ns) in which a wait begins, and the most between two questions. */
 const BEGUN = 2e9, ASKED = 200e6;
-
-const waitingOf = (release: string) => async (): Promise<Debian> => {
-  const built = await guestProgram("waits-init");
-  assert.ok(built.kind === "file");
-  const folder = { kind: "folder", permissions: 0o755 } as const, device = { kind: "device", permissions: 0o600 } as const;
-  const initrd = writeCpio([
-    { ...folder, path: "dev" },
-    CONSOLE,
-    { ...device, path: "dev/ttyAMA0", major: 204, minor: 64 },
-    { ...built, path: "init" },
-  ]);
-  const debian = await Debian.start(release, { initrd, append: "console=ttyAMA0" });
-  debian.until(/how\?/);
-  return debian;
-};
 
 const P = String.raw`init \(\d+\)`;
 /** The one that waits, by its number, which the test looks up. */
@@ -39,12 +23,12 @@ const OPEN = String.raw`which init \(1\), it itself have open`;
 const HEALTHY: readonly (readonly [how: string, kind: ProgramWait["for"], line: string])[] = [
   ["counter", "counter", `${W} waits for a write to an eventfd, ${OPEN}${SLEEPS}`],
   ["counters-open", "counter", `${W} waits for a write to an eventfd, which init \\(1\\), it itself, ${P} have open; .*${SLEEPS}`],
-  ["timer", "timer", `${W} waits for a timerfd that expires in 499\\d\\.\\ds`],
-  ["signals", "signals", `${W} waits for SIGUSR1 or SIGUSR2`],
-  ["signal-file", "signals", `${W} waits for SIGUSR1 or SIGUSR2`],
-  ["suspend", "signals", `${W} waits for a signal`],
-  ["pause", "signals", `${W} waits for a signal`],
-  ["changes", "changes", `${W} waits for changes of files that it watches \\(inotify\\)`],
+  ["timer", "timer", `${W} waits for a timerfd that expires in 499\\d\\.\\ds${SLEEPS}`],
+  ["signals", "signals", `${W} waits for SIGUSR1 or SIGUSR2${SLEEPS}`],
+  ["signal-file", "signals", `${W} waits for SIGUSR1 or SIGUSR2${SLEEPS}`],
+  ["suspend", "signals", `${W} waits for a signal${SLEEPS}`],
+  ["pause", "signals", `${W} waits for a signal${SLEEPS}`],
+  ["changes", "changes", `${W} waits for changes of files that it watches \\(inotify\\)${SLEEPS}`],
   ["message", "message", `${W} waits for a message in the System V queue 0`],
   ["messages-full", "room", `${W} waits for room in the System V queue 0`],
   ["semaphore", "semaphore", `${W} waits for the semaphore 1 of the System V set 0, which init \\(1\\) has changed last${SLEEPS}`],
@@ -57,19 +41,34 @@ const HEALTHY: readonly (readonly [how: string, kind: ProgramWait["for"], line: 
   ],
   ["process", "process", `${W} waits for the end of (${P}) \\(pidfd\\); program \\2 sleeps for another 99\\d\\.\\ds`],
   ["page-shared", "page", `${W} waits for the page at 0x[0-9a-f]+, which init \\(1\\), it itself can bring \\(userfaultfd\\)${SLEEPS}`],
-  ["completion", "completion", `${W} waits for a request of its io_uring to complete`],
-  ["console", "input", `${W} waits for input of /dev/ttyAMA0`],
+  ["completion", "completion", `${W} waits for a request of its io_uring to complete${SLEEPS}`],
+  ["console", "input", `${W} waits for input of /dev/ttyAMA0${SLEEPS}`],
   ["terminal", "input", `${W} waits for input of /dev/pts0, whose other end init \\(1\\), it itself have open${SLEEPS}`],
   ["keeper", "input", `${W} waits for input of /dev/ptm0, whose other end init \\(1\\), it itself have open${SLEEPS}`],
   ["terminal-full", "output", `${W} waits for room in /dev/pts0, whose other end init \\(1\\), it itself have open${SLEEPS}`],
   ["terminal-stopped", "start", `${W} waits for /dev/pts0 to be started again: its output is stopped, as by Ctrl-S`],
   ["background", "signal", `${W} is stopped by SIGTTIN, as it reads its terminal in the background, and waits for SIGCONT`],
-  ["client", "client", `${W} waits for a client of 127\\.0\\.0\\.1:4660 \\(TCP\\)`],
-  ["client-local", "client", `${W} waits for a client of /server`],
-  ["datagram", "data", `${W} waits for data at 127\\.0\\.0\\.1:4660 \\(UDP\\)`],
-  ["netlink", "data", `${W} waits for data at socket:\\[\\d+\\] \\(netlink\\)`],
+  ["client", "client", `${W} waits for a client of 127\\.0\\.0\\.1:4660 \\(TCP\\)${SLEEPS}`],
+  ["client-local", "client", `${W} waits for a client of /server${SLEEPS}`],
+  ["datagram", "data", `${W} waits for data at 127\\.0\\.0\\.1:4660 \\(UDP\\)${SLEEPS}`],
+  ["netlink", "data", `${W} waits for data at socket:\\[\\d+\\] \\(netlink\\)${SLEEPS}`],
   ["locks-in-order", "lock", `${W} waits for a lock of /a, which (${P}) holds; program \\2 sleeps for another 99\\d\\.\\ds`],
   ["splice", "writer", `${W} waits for a writer of pipe:\\[\\d+\\], ${OPEN}${SLEEPS}`],
+  [
+    "parent",
+    "time",
+    `program init \\(1\\) sleeps for another 99\\d\\.\\ds; program ${P} sleeps for another 699\\d\\.\\ds, and ${P} waits for its end`,
+  ],
+  [
+    "parent-of-two",
+    "time",
+    `program init \\(1\\) sleeps for another 99\\d\\.\\ds; program ${P} sleeps for another 699\\d\\.\\ds; program ${P} sleeps for another 699\\d\\.\\ds`,
+  ],
+  [
+    "look-late",
+    "input",
+    `${W} waits for input of /dev/pts0, whose other end init \\(1\\), it itself, ${P} have open${SLEEPS}; program ${P} sleeps for another \\S+`,
+  ],
   ["sleep", "time", `program init \\(1\\) sleeps for another 99\\d\\.\\ds; program ${P} sleeps for another 699\\d\\.\\ds`],
 ];
 

@@ -17,6 +17,8 @@ enum {
   SYS_CLOSE = 57,
   SYS_PIPE2 = 59,
   SYS_PPOLL = 73,
+  SYS_SCHED_SETSCHEDULER = 119,
+  SYS_WAIT4 = 260,
   SYS_SIGNALFD4 = 74,
   SYS_SPLICE = 76,
   SYS_TIMERFD_CREATE = 85,
@@ -344,6 +346,39 @@ static void splice(void) {
 static void sleep_long(void) { sleep_seconds(7000); }
 static void sleep_child(void) { start_child(sleep_long); }
 
+/* A parent of one sleeping child, and one of two. */
+static void wait_for_child(void) { start_child(sleep_long), call(SYS_WAIT4, -1, 0, 0, 0, 0, 0); }
+static void wait_for_one(void) { start_child(wait_for_child); }
+static void wait_for_children(void) { start_child(sleep_long), wait_for_child(); }
+static void wait_for_two(void) { start_child(wait_for_children); }
+
+/* A child that looks for what nobody brings, all the time or after each sleep. */
+static volatile long brought;
+static void look(void) {
+  while (!brought) {}
+}
+static void look_again(void) { start_child(look); }
+static void look_late(void) {
+  while (!brought) sleep_seconds(3);
+}
+static void sleep_and_look(void) { read_terminal(), start_child(look_late); }
+
+/* A child of SCHED_FIFO that looks: others get no time, a share, or all but its looks. */
+static void become_fifo(void) {
+  int priority = 50;
+  must("policy", call3(SYS_SCHED_SETSCHEDULER, 0, 1, (long)&priority));
+}
+static void look_first(void) { become_fifo(), look(); }
+static void look_first_late(void) { become_fifo(), look_late(); }
+static void share_no_time(void) {
+  call3(SYS_MKDIRAT, CWD, (long)"/proc", 0755);
+  must("proc", call3(SYS_MOUNT, (long)"none", (long)"/proc", (long)"proc"));
+  must("share", call3(SYS_WRITE, must("setting", call3(SYS_OPENAT, CWD, (long)"/proc/sys/kernel/sched_rt_runtime_us", 1)), (long)"-1", 2));
+}
+static void keep_cpu(void) { share_no_time(), start_child(look_first); }
+static void keep_cpu_and_share(void) { start_child(look_first); }
+static void keep_cpu_and_sleep(void) { share_no_time(), start_child(look_first_late); }
+
 static const struct { const char *name; void (*start)(void); } ways[] = {
     {"counter", read_counter},
     {"own-counter", read_own_counter},
@@ -386,6 +421,13 @@ static const struct { const char *name; void (*start)(void); } ways[] = {
     {"locks-in-order", lock_in_order},
     {"splice", splice},
     {"sleep", sleep_child},
+    {"parent", wait_for_one},
+    {"parent-of-two", wait_for_two},
+    {"look", look_again},
+    {"look-late", sleep_and_look},
+    {"keep-cpu", keep_cpu},
+    {"share-cpu", keep_cpu_and_share},
+    {"sleep-first", keep_cpu_and_sleep},
 };
 
 __attribute__((used)) static void work(void) {

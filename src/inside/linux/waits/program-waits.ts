@@ -7,7 +7,7 @@ import { once } from "../../../kit/support/values/once.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
 import { disabledIrqs } from "../structures/irqs.ts";
-import { isKernelThread, isRunning, stateOf } from "../structures/tasks.ts";
+import { isKernelThread, isRunning, named, stateOf } from "../structures/tasks.ts";
 import { wakingTimers } from "../structures/timers.ts";
 import { callWait, vagueness } from "./call-waits.ts";
 import { timeLeft } from "./file-waits.ts";
@@ -21,7 +21,7 @@ import type { Tasks } from "./waiting.ts";
 const OF = "waits of programs";
 /** Waits that are shown, and those of the tasks that these wait for. */
 const WAITS_MAX = 3, PEERS_SHOWN = 3;
-/** Waits that are shown only where no other is. */
+/** The least that waits say which are shown only where no other is. */
 const VAGUE = 2;
 
 /**
@@ -38,20 +38,26 @@ export function programWaits(reading: Reading, silent: readonly string[], neighb
     ...oneByFutex(all.filter(({ wait }) => wait.for !== "child")),
   ];
   const ordered = waitsNow.sort((one, other) => vagueness(one.wait) - vagueness(other.wait)), [first] = ordered;
-  const limit = first ? Math.max(vagueness(first.wait), VAGUE - 1) : 0;
-  const shown = ordered.filter(({ wait }) => vagueness(wait) <= limit).slice(0, WAITS_MAX);
+  const isVague = first !== undefined && vagueness(first.wait) >= VAGUE;
+  const shown = ordered.filter(({ wait }) => isVague || vagueness(wait) < VAGUE).slice(0, WAITS_MAX);
   const pids = new Set(shown.flatMap(({ wait }) => wait.peers.map(({ pid }) => pid)));
   const others = all.filter((one) => pids.has(one.wait.task.pid) && !shown.includes(one)).slice(0, PEERS_SHOWN);
   const timers = once(() => wakingTimers(reading));
-  const waits = [...shown, ...others].map((one) => (one.remote ? withRemoteEnd(one, neighbors()) : withTime(reading, one, timers)).wait);
+  const waits = [...shown, ...others].map((one) =>
+    (one.remote ? withRemoteEnd(one, neighbors()) : asSleep(reading, one, timers, all)).wait
+  );
   return waits.length ? { code: "program-waits", waits } : undefined;
 }
 
-/** A sleep with the time that is left of it. */
-function withTime(reading: Reading, one: Found, timers: () => ReadonlyMap<bigint, Struct>): Found {
-  const timer = one.wait.for === "time" ? timers().get(one.task.address) : undefined;
-  return timer ? { ...one, wait: { ...one.wait, what: timeLeft(reading, timer) } } : one;
+/** A sleep with the time that is left of it, and the parent that waits for this child alone. */
+function asSleep(reading: Reading, one: Found, timers: () => ReadonlyMap<bigint, Struct>, all: readonly Found[]): Found {
+  if (one.wait.for !== "time") return one;
+  const timer = timers().get(one.task.address),
+    parents = all.filter(({ wait, enders }) => wait.for === "child" && isOnly(enders, one.task));
+  return { ...one, wait: { ...one.wait, what: timer ? timeLeft(reading, timer) : null, peers: parents.map(({ task }) => named(task)) } };
 }
+
+const isOnly = (enders: readonly Struct[] = [], task: Struct): boolean => enders.length === 1 && enders[0].address === task.address;
 
 /**
  * Programs that wait for each other in a circle, without a timeout: of this kernel, and of those of

@@ -5,7 +5,15 @@ import { type NeededNode, NODE_LINES } from "./boot-finding.ts";
 import { durationText, sizeText } from "../../../kit/support/text/number-text.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts } from "./fact.ts";
-import { type NamedTask, type ProgramWait, programWaitText, ringWayOut, taskText } from "./program-wait.ts";
+import {
+  type CpuUse,
+  type NamedTask,
+  type ProgramWait,
+  programWaitText,
+  type RealTimePolicy,
+  ringWayOut,
+  taskText,
+} from "./program-wait.ts";
 import { KERNEL_REPORTS, NO_CONSOLE_WAY_OUT, type ReportKind } from "./kernel-report.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way, type WayOut } from "../../../kit/support/text/way-out.ts";
@@ -161,6 +169,20 @@ export type LinuxFinding =
   | { readonly code: "exhausted"; readonly of: readonly Exhausted[] }
   /** Programs wait for others. */
   | { readonly code: "program-waits"; readonly waits: readonly ProgramWait[] }
+  /** Programs that CPUs execute. */
+  | { readonly code: "programs-run"; readonly programs: readonly CpuUse[] }
+  /** Tasks that could run, and that a program of a real-time policy keeps from its CPU. */
+  | {
+    readonly code: "cpu-kept";
+    readonly task: NamedTask;
+    readonly cpu: number;
+    readonly policy: RealTimePolicy;
+    readonly priority: number;
+    readonly waiters: readonly NamedTask[];
+    /** How many more. */
+    readonly others: number;
+    readonly for_ns: number;
+  }
   /** Nobody on a network has answered that an address is its own. */
   | { readonly code: "no-neighbor"; readonly neighbors: readonly { readonly address: string; readonly device: string }[] }
   /** Each thread waits for a mutex or the end of the next one, and the last one for the first. */
@@ -373,6 +395,13 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
     }`,
   "exhausted": ({ of }) => of.map((one) => EXHAUSTED.text(one)).join("; "),
   "program-waits": ({ waits }) => waits.map(programWaitText).join("; "),
+  "programs-run": ({ programs }) =>
+    programs.map(({ task, cpu, ran_ns }) => `CPU ${cpu} executes program ${taskText(task)}, which has run for ${durationText(ran_ns)}`)
+      .join("; "),
+  "cpu-kept": ({ task, cpu, policy, priority, waiters, others, for_ns }) =>
+    `program ${taskText(task)} of ${policy}${policy === "SCHED_DEADLINE" ? "" : ` ${priority}`} keeps CPU ${cpu} from ${
+      waiters.map(taskText).join(", ")
+    }${others > 0 ? ` and ${others} more` : ""} for ${durationText(for_ns)}`,
   "program-deadlock": ({ steps }) => steps.map(programWaitText).join(", and "),
   "lock-lost": ({ wait, holder }) => `${lockText(wait)} that task ${taskText(holder)} holds, which has ended`,
   "hung": ({ task, where, for_ns, lock, holder, disk, device }) =>
@@ -433,6 +462,8 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
     steps.length === 1 ? "release the lock on every path, or do not take it again" : "take these locks in the same order in each task",
   "no-neighbor": () => "start what has this address on its network, or fix the addresses, the mask of the network or the route of this VM",
   "exhausted": ({ of: [first] }) => EXHAUSTED.wayOut(first),
+  "cpu-kept": ({ task, policy }) =>
+    `let ${task.name} sleep between its turns, or run it without ${policy}; kernel.sched_rt_runtime_us below sched_rt_period_us leaves others a share`,
   "program-deadlock": ({ steps }) => ringWayOut(steps),
   "lock-lost": ({ holder }) => `release the lock on every path of ${holder.name} before it ends`,
   "hung": ({ task, holder, disk }) => {

@@ -5,13 +5,20 @@ export type NamedTask = { readonly name: string; readonly pid: number };
 
 export const taskText = ({ name, pid }: NamedTask): string => `${name} (${pid})`;
 
+/** The policies of schedulers that keep other tasks from a CPU. */
+export const REAL_TIME_POLICIES = ["SCHED_FIFO", "SCHED_RR", "SCHED_DEADLINE"] as const;
+export type RealTimePolicy = typeof REAL_TIME_POLICIES[number];
+
+/** A program on a CPU, and for how long it has run in all. */
+export type CpuUse = { readonly task: NamedTask; readonly cpu: number; readonly ran_ns: number };
+
 /**
  * A wait of a program: for a mutex at an address, for the end of a thread or a child, at a futex
  * without a holder, for a writer or a reader of a pipe, for data from a socket's other end, room in
  * it or a connection to it, for events of several files, for a lock of a file, for a signal or its
  * tracer, for a disk whose interrupt is disabled, for the answer of a disk, for what other files
- * give (`input` to `data`), for a time; `peers`: tasks that have the other end, or wait at the same
- * futex.
+ * give (`input` to `data`), for a time; `peers`: tasks that have the other end, wait at the same
+ * futex, or wait for the end of one that sleeps.
  */
 export type ProgramWait = {
   readonly task: NamedTask;
@@ -74,7 +81,10 @@ const PROGRAM_WAIT_TEXTS: { readonly [F in ProgramWait["for"]]: (what: string | 
   "client": (what) => `waits for a client of ${what}`,
   "data": (what) => `waits for data at ${what}`,
   "signals": (what) => `waits for ${what ?? "a signal"}`,
-  "time": (what) => what === null ? "sleeps" : `sleeps for another ${what}`,
+  "time": (what, peers) =>
+    `${what === null ? "sleeps" : `sleeps for another ${what}`}${
+      peers && `, and ${peers} ${peers.includes(",") ? "wait" : "waits"} for its end`
+    }`,
 };
 export const programWaitText = ({ task, vm, for: kind, what, peers, peers_vm }: ProgramWait) =>
   `program ${taskText(task)}${vm === null ? "" : ` of ${vm}`} ${

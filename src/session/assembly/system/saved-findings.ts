@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { type BootFinding, type NeededNode, NODE_LINES } from "../../../model/queries/facts/boot-finding.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import { type LinuxFinding, LOCK_TYPES, MEMORY_USERS } from "../../../model/queries/facts/linux-finding.ts";
-import { PROGRAM_WAITS } from "../../../model/queries/facts/program-wait.ts";
+import { PROGRAM_WAITS, REAL_TIME_POLICIES } from "../../../model/queries/facts/program-wait.ts";
 import { REPORT_KINDS } from "../../../model/queries/facts/kernel-report.ts";
 import { once } from "../../../kit/support/values/once.ts";
 import { SAVED_CAUSE } from "./saved-causes.ts";
@@ -75,6 +75,16 @@ const forms = once(() => ({
   "no-neighbor": of("no-neighbor", { neighbors: v.array(v.strictObject({ address: text, device: text })) }),
   "exhausted": of("exhausted", { of: v.array(limitReached) }),
   "program-waits": of("program-waits", { waits: v.array(programWait) }),
+  "programs-run": of("programs-run", { programs: v.array(v.strictObject({ task, cpu: number, ran_ns: number })) }),
+  "cpu-kept": of("cpu-kept", {
+    task,
+    cpu: number,
+    policy: v.picklist(REAL_TIME_POLICIES),
+    priority: number,
+    waiters: v.array(task),
+    others: number,
+    for_ns: number,
+  }),
   "program-deadlock": of("program-deadlock", { steps: v.array(programWait) }),
   "lock-cycle": of("lock-cycle", { steps: v.array(wait) }),
   "lock-lost": of("lock-lost", { wait, holder: task }),

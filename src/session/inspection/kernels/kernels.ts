@@ -37,6 +37,7 @@ export function findingsOf(view: View, space: AddressSpace): KernelFindings {
     stage: () => firstOf(all, (one) => one.stage()),
     hang: () => firstOf(all, (one) => one.hang()),
     waits: () => all.flatMap((one) => one.waits()),
+    runs: () => all.flatMap((one) => one.runs()),
     remarks: () => all.flatMap((one) => one.remarks()),
   };
 }

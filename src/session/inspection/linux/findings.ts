@@ -7,6 +7,7 @@ import { exhausted } from "../../../inside/linux/verdicts/exhausted.ts";
 import { lastingReport, lastReports } from "../../../inside/linux/verdicts/lasting.ts";
 import { awaitedRoot, bootStage, lastWarning, survivedOops } from "../../../inside/linux/verdicts/trouble.ts";
 import { blockedTasks } from "../../../inside/linux/waits/hung.ts";
+import { cpuUsers } from "../../../inside/linux/waits/cpu-users.ts";
 import { programDeadlock, programWaits } from "../../../inside/linux/waits/program-waits.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import type { KernelFindings } from "../readers/guest/guest-kernel.ts";
@@ -32,6 +33,7 @@ export function linuxFindings(readingOf: () => Reading | undefined, machine: Kno
         found((reading) => programWaits(reading, machine.silentDisks, machine.neighbors)) ?? [],
         found(unansweredNeighbors) ?? [],
       ].flat(),
+    runs: () => found(cpuUsers) ?? [],
     remarks: () =>
       [...machine.lacksConsole ? [] : [absentConsole], exhausted, lastWarning, lastReports].flatMap((read) =>
         found<LinuxFinding | readonly LinuxFinding[]>(read) ?? []

@@ -15,6 +15,7 @@ type Rank = typeof FAILED | typeof UNDER_WAY | typeof IDLE;
 const SURVIVED: ReadonlySet<LinuxFinding["code"]> = new Set<LinuxFinding["code"]>([
   "booting",
   "program-waits",
+  "programs-run",
   "exhausted",
   "warned",
   "oops-survived",

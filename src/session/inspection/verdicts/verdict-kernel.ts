@@ -65,6 +65,15 @@ export const STAGE_EVIDENCE = [
   }),
 ];
 
+/** The programs that run, in a VM that does not sleep. */
+export const CPU_EVIDENCE = [
+  kernelEvidence({
+    codes: ["kernel"],
+    when: (kernel, verdict) => kernel !== undefined && !kernel.isSaved && !kernel.isAsleep() && !isSick(verdict),
+    read: (kernel) => (kernel?.runs() ?? []).map(asEvidence),
+  }),
+];
+
 /** Waits of its programs, in a VM that sleeps. */
 export const PROGRAM_EVIDENCE = [
   kernelEvidence({

@@ -4,7 +4,15 @@
 import { ADDRESS_EVIDENCE, BOOT_EVIDENCE, DEVICE_EVIDENCE } from "./described.ts";
 import { END_RULES, RESTART_RULES, START_RULES } from "./verdict-end.ts";
 import { BARRIER_EVIDENCE, DRIVER_EVIDENCE, IRQ_RULES } from "./verdict-irq.ts";
-import { KERNEL_RULES, PROGRAM_EVIDENCE, REMARK_EVIDENCE, SAVED_RULES, STAGE_EVIDENCE, TASK_RULES } from "./verdict-kernel.ts";
+import {
+  CPU_EVIDENCE,
+  KERNEL_RULES,
+  PROGRAM_EVIDENCE,
+  REMARK_EVIDENCE,
+  SAVED_RULES,
+  STAGE_EVIDENCE,
+  TASK_RULES,
+} from "./verdict-kernel.ts";
 import { MESSAGE_EVIDENCE, MESSAGE_RULES } from "./verdict-messages.ts";
 import { SEND_EVIDENCE } from "./verdict-sends.ts";
 import { REST_RULES, SLEEP_RULES } from "./verdict-sleep.ts";
@@ -37,6 +45,7 @@ export const EVIDENCE_RULES: readonly EvidenceRule[] = [
   ...START_EVIDENCE,
   ...ADDRESS_EVIDENCE,
   ...DRIVER_EVIDENCE,
+  ...CPU_EVIDENCE,
   OF_RULE,
   ...SEND_EVIDENCE,
   ...STAGE_EVIDENCE,

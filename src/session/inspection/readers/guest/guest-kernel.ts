@@ -49,6 +49,8 @@ export interface KernelFindings {
   hang(): LinuxFinding | undefined;
   /** Waits of its programs for one another, and for answers of its networks. */
   waits(): readonly LinuxFinding[];
+  /** Programs on its CPUs. */
+  runs(): readonly LinuxFinding[];
   /** Remarks on it, healthy or not, from its state. */
   remarks(): readonly LinuxFinding[];
 }
