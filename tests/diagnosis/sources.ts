@@ -53,6 +53,13 @@ const BROKEN: readonly Broken[] = [
   polls("a driver of version 1", "POLL_LEGACY", { code: "virtio-legacy", device: DEVICE, queue: 0, rings: /^0x/ }),
   polls("a queue with more entries than there may be", "POLL_LARGE_QUEUE", { code: "virtio-needs-reset", fault: /power of two/ }),
   polls("rings that are exchanged", "POLL_EXCHANGED_RINGS", { code: "virtio-rings-exchanged", device: DEVICE, queue: 0 }),
+  polls("the flags of the used ring", "POLL_USED_FLAGS", { code: "virtio-used-flags", device: DEVICE, queue: 0, value: 1 }),
+  polls("a buffer that the device may only read", "POLL_READ_ONLY_BUFFER", { code: "virtio-unwritten", descriptor: 0, writable: false }),
+  polls("a buffer without room", "POLL_BEYOND_WRITTEN", { code: "virtio-unwritten", descriptor: 0, writable: true, written: 0 }),
+  polls("the ring of a device that it has reset", "POLL_AFTER_RESET", { code: "virtio-was-reset", device: DEVICE, queue: 0 }),
+  polls("a queue that it places by one store of 64 bits", "POLL_WIDE_WRITE", {
+    ...{ code: "virtio-ignored-write", register: "QueueDescLow", offset: "0x080", size: 8 },
+  }),
   polls("a chain that is a circle", "POLL_CIRCLE", { code: "virtio-needs-reset", fault: /chain/ }),
   polls("a chain that leaves the table", "POLL_NEXT_OUTSIDE", { code: "virtio-needs-reset", fault: /below the table/ }),
   polls("an available index far ahead", "POLL_INDEX_AHEAD", { code: "virtio-needs-reset", fault: /ahead/ }),
@@ -97,6 +104,7 @@ const LOOPS: readonly Broken[] = [
 const HEALTHY: readonly Healthy[] = [
   { name: "makes requests, and sleeps until each is answered", guest: "REQUESTS", keys: ENTROPY, until: 0.2e9 },
   { name: "makes them as a VM that the hypervisor schedules", guest: "REQUESTS", ...OWN, until: 0.2e9 },
+  { name: "makes requests after a reset, and after a write that was ignored", guest: "REQUESTS_AFTER_RESET", keys: ENTROPY, until: 0.2e9 },
   { name: "makes requests, and polls", guest: "REQUESTS_POLLED", keys: ENTROPY, until: 0.2e9 },
   { name: "makes them, and polls a flag that its handler sets", guest: "REQUESTS_BY_FLAG", keys: ENTROPY, until: 0.2e9 },
   { name: "asks for no interrupt, and looks when its timer fires", guest: "REQUESTS_BY_TIMER", keys: ENTROPY },

@@ -1,7 +1,7 @@
 // PL011 UART (Arm DDI 0183): registers in, registers out, an interrupt line. Characters leave at
 // once; no baud rate is modelled.
 
-import { fixed, seenBytes, type SeenRegister } from "./seen-register.ts";
+import { fixed, named, seenBytes, type SeenRegister } from "./seen-register.ts";
 
 export const Pl011Register = {
   DR: 0x000,
@@ -157,7 +157,11 @@ export class Pl011 {
    * bytes that do not start a register.
    */
   seen(offset: number, size: number): SeenRegister | undefined {
-    if (offset & 3) return undefined;
+    const seen = offset & 3 ? undefined : this.#seen(offset, size);
+    return seen && named(Pl011Register, offset, seen);
+  }
+
+  #seen(offset: number, size: number): SeenRegister | undefined {
     const { RX, RT, BE } = Pl011Interrupt, hasRoom = this.#fifo.length < this.#depth();
     const arrives = hasRoom ? (RX | RT | BE) & ~this.#ris : 0;
     switch (offset) {

@@ -1,6 +1,6 @@
 // PL031 real time clock (Arm DDI 0224): a counter of seconds, a match register and an interrupt.
 
-import { seenBytes, type SeenRegister } from "./seen-register.ts";
+import { named, seenBytes, type SeenRegister } from "./seen-register.ts";
 
 /** Register offsets; all are 32 bits. */
 export const Pl031Register = {
@@ -66,7 +66,7 @@ export class Pl031 {
   seen(offset: number, size: number): SeenRegister | undefined {
     if (offset === Pl031Register.DR) return undefined;
     const alarm = offset === Pl031Register.RIS ? 1 : offset === Pl031Register.MIS ? this.#mask : 0;
-    return seenBytes({ value: this.#register(offset) >>> 0, changing: this.#armed ? alarm : 0 }, size);
+    return named(Pl031Register, offset, seenBytes({ value: this.#register(offset) >>> 0, changing: this.#armed ? alarm : 0 }, size));
   }
 
   write(offset: number, _size: number, value: bigint): void {

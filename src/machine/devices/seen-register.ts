@@ -4,6 +4,14 @@ export interface SeenRegister {
   readonly value: number;
   /** Bits that something outside the VM may change: input that arrives, an alarm. */
   readonly changing: number;
+  /** As the device's manual writes it, if it is known. */
+  readonly name?: string;
+}
+
+/** The register at an offset with its name in the device's table. */
+export function named(table: Readonly<Record<string, number>>, offset: number, seen: SeenRegister): SeenRegister {
+  const name = Object.keys(table).find((one) => table[one] === offset);
+  return name === undefined ? seen : { ...seen, name };
 }
 
 /** A register that only the VM itself changes. */

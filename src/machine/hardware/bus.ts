@@ -4,6 +4,7 @@
 interface BusRegister {
   readonly value: number;
   readonly changing: number;
+  readonly name?: string;
 }
 
 /**

@@ -96,7 +96,7 @@ export class VmDevices {
       },
       onFault: (fault) => {
         const cause = this.#lentCause(slot, fault.values, isProtected ? !pci || accessPlatform(slot) : undefined);
-        const message = `virtio-${device.name} in slot ${slot}: ${fault.message}: ${JSON.stringify(fault.values)}${cause}`;
+        const message = `virtio-${device.name} in slot ${slot}: ${fault.message}${cause}`;
         if (cause !== "" && pci) this.#process?.touchedLent(`host access to lent memory region: ${message}`);
         else problem(message);
       },

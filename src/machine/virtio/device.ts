@@ -25,12 +25,20 @@ export interface VirtioCondition {
   readonly queues: readonly QueueCondition[];
 }
 
+/** A write that no register took, as its size is another, in bytes. */
+export interface IgnoredWrite {
+  readonly offset: number;
+  readonly size: number;
+}
+
 /** The transport's services to its device. */
 export interface VirtioPort {
   /** The Status register (virtio 1.2 section 2.1). */
   readonly status: number;
   /** The rule that the driver broke, or the exception in el2, after which it waits for a reset. */
   readonly broken: Pick<VirtioCondition, "fault" | "bug">;
+  /** The first write of the driver since the reset that no register took. */
+  readonly ignored: IgnoredWrite | undefined;
   /** @param memory where the rings are read, without an effect on the machine */
   condition(memory: GuestMemory): VirtioCondition;
   /** The queues, as many as the device asked for. */

@@ -1,6 +1,8 @@
 // The guest's memory as a virtio device sees it: the backend decides which pages those are. A page
 // that the backend's VM has lent is not among them (docs/design/decisions.md §7).
 
+import { hex } from "../../kit/support/text/number-text.ts";
+
 /** Guest memory by guest physical address (IPA). Addresses and lengths are bytes. */
 export interface GuestMemory {
   /**
@@ -26,8 +28,18 @@ export class VirtioFault extends Error {
    * @param values the values that broke it
    */
   constructor(readonly section: string, readonly rule: string, readonly values: Readonly<Record<string, unknown>> = {}) {
-    super(`${rule} (virtio ${section})`);
+    super(`${rule} (virtio ${section})${valuesText(values)}`);
   }
+}
+
+/** Values that are shown as hexadecimal numbers. */
+const HEXADECIMAL: ReadonlySet<string> = new Set(["ipa", "flags"]);
+
+function valuesText(values: VirtioFault["values"]): string {
+  const texts = Object.entries(values).map(([name, value]) =>
+    `${name} ${typeof value === "number" && HEXADECIMAL.has(name) ? hex(value) : value}`
+  );
+  return texts.length > 0 ? `: ${texts.join(", ")}` : "";
 }
 
 /**
@@ -38,6 +50,7 @@ export class GuestWords {
   readonly #bytes = new Uint8Array(16);
   readonly #view = new DataView(this.#bytes.buffer);
   readonly #two = this.#bytes.subarray(0, 2);
+  readonly #four = this.#bytes.subarray(0, 4);
   readonly #eight = this.#bytes.subarray(0, 8);
 
   constructor(readonly memory: GuestMemory) {}
@@ -45,6 +58,11 @@ export class GuestWords {
   readU16(address: number, what: string): number {
     this.#load(address, this.#two, what);
     return this.#view.getUint16(0, true);
+  }
+
+  readU32(address: number): number {
+    this.#load(address, this.#four, "the device area of a queue");
+    return this.#view.getUint32(0, true);
   }
 
   writeU16(address: number, value: number, what: string): void {

@@ -6,6 +6,9 @@ import { VirtioTransport } from "./transport.ts";
 import { QUEUE_SIZE_MAX } from "./virtqueue.ts";
 
 const R = VirtioMmioRegister;
+const NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(VirtioMmioRegister).flatMap(([name, offset]) => offset < R.Config ? [[offset, name]] : []),
+);
 const MAGIC = 0x7472_6976;
 const VERSION = 2;
 /** `el2 ` as little-endian characters. */
@@ -50,6 +53,12 @@ export class MmioTransport extends VirtioTransport {
   write(offset: number, size: number, value: bigint): void {
     if (offset >= R.Config) this.writeConfiguration(offset - R.Config, size, value);
     else if (size === 4) this.perform(() => this.#writeRegister(offset, Number(BigInt.asUintN(32, value))));
+    else this.ignore({ offset, size });
+  }
+
+  /** The name of a register; undefined in the configuration space, and where none is. */
+  static nameOf(offset: number): string | undefined {
+    return NAMES.get(offset);
   }
 
   #readRegister(offset: number): number {

@@ -10,6 +10,7 @@ import {
   type ChainFate,
   type ChainInterceptor,
   Feature,
+  type IgnoredWrite,
   type VirtioCondition,
   type VirtioDevice,
   type VirtioPort,
@@ -36,6 +37,8 @@ export interface TransportState {
   readonly fault?: string;
   /** The exception in el2 itself that has stopped the device, if one has. */
   readonly bug?: string;
+  /** The first write that no register took, if there was one. */
+  readonly ignored?: IgnoredWrite;
   /** Vectors of configuration and queues, where there is MSI-X. */
   readonly vectors?: readonly number[];
 }
@@ -50,6 +53,7 @@ const TRANSPORT = v.object({
   turns: list(count),
   fault: v.exactOptional(v.string()),
   bug: v.exactOptional(v.string()),
+  ignored: v.exactOptional(v.strictObject({ offset: count, size: count })),
 });
 
 /** A transport's requirements on its surroundings. */
@@ -104,6 +108,7 @@ export abstract class VirtioTransport implements VirtioPort {
   readonly #turns = new Set<number>();
   #fault: string | undefined;
   #bug: string | undefined;
+  #ignored: IgnoredWrite | undefined;
   readonly #driverFeatures: [number, number] = [0, 0];
   readonly #deviceFeatures: readonly [number, number];
 
@@ -139,6 +144,14 @@ export abstract class VirtioTransport implements VirtioPort {
 
   get broken(): Pick<VirtioCondition, "fault" | "bug"> {
     return { fault: this.#fault, bug: this.#bug };
+  }
+
+  get ignored(): IgnoredWrite | undefined {
+    return this.#ignored;
+  }
+
+  protected ignore(write: IgnoredWrite): void {
+    this.#ignored ??= write;
   }
 
   condition(memory: GuestMemory): VirtioCondition {
@@ -192,7 +205,8 @@ export abstract class VirtioTransport implements VirtioPort {
       if (!(error instanceof VirtioFault) && !onBug) throw error;
       this.#status |= VirtioStatus.NEEDS_RESET;
       if (error instanceof VirtioFault) {
-        this.#fault = error.message;
+        // Later failures may follow from it.
+        this.#fault ??= error.message;
         onFault(error);
       } else {
         this.#bug = exceptionText(error);
@@ -209,7 +223,7 @@ export abstract class VirtioTransport implements VirtioPort {
     this.#interrupts = 0;
     this.deviceFeaturesSel = this.driverFeaturesSel = this.queueSel = 0;
     this.#turns.clear();
-    this.#fault = this.#bug = undefined;
+    this.#fault = this.#bug = this.#ignored = undefined;
     this.#driverFeatures.fill(0);
     for (const queue of this.queues) {
       queue.reset();
@@ -238,18 +252,20 @@ export abstract class VirtioTransport implements VirtioPort {
       turns: [...this.#turns],
       ...this.#fault !== undefined && { fault: this.#fault },
       ...this.#bug !== undefined && { bug: this.#bug },
+      ...this.#ignored && { ignored: this.#ignored },
     };
   }
 
   /** @throws Error if the state is not one of this device's */
   restore(state: TransportState): void {
-    const { queues, turns, fault, bug } = inForm(TRANSPORT, state);
+    const { queues, turns, fault, bug, ignored } = inForm(TRANSPORT, state);
     demand(turns.every((turn, index) => turn < queues.length && turns.indexOf(turn) === index), "turns", "each is a queue, once");
     demand(queues.length === this.queues.length, "queues", `this device has ${this.queues.length}`);
     this.#status = state.status;
     this.#interrupts = state.interrupts;
     this.#fault = fault;
     this.#bug = bug;
+    this.#ignored = ignored;
     this.#generation = state.generation;
     [this.deviceFeaturesSel, this.driverFeaturesSel, this.queueSel] = state.selectors;
     [this.#driverFeatures[0], this.#driverFeatures[1]] = state.driverFeatures;

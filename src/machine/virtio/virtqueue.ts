@@ -7,18 +7,15 @@ import { count, demand, type Form, inForm, list, ofBits } from "../../kit/suppor
 import { HeldDescriptors } from "./held-descriptors.ts";
 import { type GuestMemory, GuestWords, unreachable, VirtioFault } from "./memory.ts";
 import type { QueueLimits } from "./limits.ts";
+import { Descriptor, DESCRIPTOR_SIZE, readDescriptor, Ring, USED_ENTRY_SIZE, usedEntryAt } from "./rings.ts";
+import { unwrittenBuffer, type UsedBuffer } from "./used-buffers.ts";
 
 /** Entries that a queue can have. */
 export const QUEUE_SIZE_MAX = 256;
 
-const DESCRIPTOR_SIZE = 16;
-const Descriptor = { NEXT: 1, WRITE: 2, INDIRECT: 4 } as const;
 const AVAIL_NO_INTERRUPT = 1;
 /** Available indices whose chains are samples. */
 const SAMPLED = [0, 16, 256, 4096];
-/** Offsets in both rings: flags, index, entries. */
-const Ring = { FLAGS: 0, INDEX: 2, ENTRIES: 4 } as const;
-const USED_ENTRY_SIZE = 8;
 
 /** A piece of guest memory. */
 interface Segment {
@@ -230,6 +227,8 @@ export interface VirtqueueState {
   readonly lost?: number;
   /** Where a driver of version 1 has its rings, if one is at work: they are not used. */
   readonly legacy?: number;
+  /** The used ring that it had before the reset, if no driver has set it up since. */
+  readonly before?: readonly [device: number, size: number];
   /** Descriptors of the chains that the device has, if there are any. */
   readonly held?: readonly number[];
   /** First descriptors of chains that it has seen and not taken, if there are any. */
@@ -285,12 +284,13 @@ const QUEUE: Form<VirtqueueState> = v.strictObject({
   current: v.exactOptional(CHAIN),
   lost: v.exactOptional(ofBits(16)),
   legacy: v.exactOptional(count),
+  before: v.exactOptional(v.strictTuple([count, count])),
   held: v.exactOptional(list(ofBits(32))),
   seen: v.exactOptional(list(ofBits(16))),
 });
 
 /** The part of the state that drivers set and rings count. */
-type QueueRegisters = Omit<VirtqueueState, "current" | "lost" | "legacy" | "held" | "seen">;
+type QueueRegisters = Omit<VirtqueueState, "current" | "lost" | "legacy" | "before" | "held" | "seen">;
 const RESET: QueueRegisters = { size: 0, ready: false, descriptors: 0, driver: 0, device: 0, nextAvail: 0, nextUsed: 0, signalled: 0 };
 
 /** Observes the chains of a queue. */
@@ -335,6 +335,7 @@ export class Virtqueue {
   current: Chain | undefined;
   #lost = 0;
   #legacy: number | undefined;
+  #before: VirtqueueState["before"];
   readonly #held = new HeldDescriptors(QUEUE_SIZE_MAX);
   /** First descriptors of chains that the device has seen in the available ring and not taken. */
   #seen: number[] = [];
@@ -358,6 +359,8 @@ export class Virtqueue {
   }
 
   reset(): void {
+    const { ready, device, size } = this.#state;
+    if (ready) this.#before = [device, size];
     this.#state = { ...RESET };
     this.current = undefined;
     this.#lost = 0;
@@ -374,6 +377,7 @@ export class Virtqueue {
       ...this.current && { current: this.current.save() },
       ...this.#lost > 0 && { lost: this.#lost },
       ...this.#legacy !== undefined && { legacy: this.#legacy },
+      ...this.#before && { before: this.#before },
       ...held && { held },
       ...this.#seen.length > 0 && { seen: [...this.#seen] },
     };
@@ -381,13 +385,14 @@ export class Virtqueue {
 
   /** @throws Error if the state is that of no queue */
   restore(state: VirtqueueState): void {
-    const { current, lost = 0, legacy, held, seen = [], ...registers } = inForm(QUEUE, state), { size, ready } = registers;
+    const { current, lost = 0, legacy, before, held, seen = [], ...registers } = inForm(QUEUE, state), { size, ready } = registers;
     if (size !== 0) this.resize(size);
     demand(!ready || size !== 0, "ready", "a queue is ready when it has a size");
     this.#state = registers;
     this.current = current && this.kept(current);
     this.#lost = lost;
     this.#legacy = legacy;
+    this.#before = before;
     this.#held.restore(held);
     demand(seen.length <= size, "seen", "a device sees no more chains than a queue has entries");
     this.#seen = [...seen];
@@ -440,8 +445,25 @@ export class Virtqueue {
     return parts.some(([from, bytes]) => address >= from && address < from + bytes);
   }
 
+  /** Whether an address is in the used ring that it had before its driver reset the device. */
+  held(address: number): boolean {
+    const [from, size] = this.#before ?? [0, 0];
+    return address >= from && address < from + (size && Ring.ENTRIES + USED_ENTRY_SIZE * size);
+  }
+
+  /**
+   * The buffer at an address of a chain that the device has given back, if it has not written that
+   * byte.
+   * @param memory where the rings are read, without an effect on the machine
+   */
+  unwritten(memory: GuestMemory, address: number): UsedBuffer | undefined {
+    const { size, descriptors, device, nextUsed: used } = this.#state;
+    return this.ready ? unwrittenBuffer(memory, { size, descriptors, device, used }, address) : undefined;
+  }
+
   enable(ready: boolean): void {
     if (ready && this.#state.size === 0) throw new VirtioFault("4.2.3.2", "a queue is ready when it has a size");
+    if (ready) this.#before = undefined;
     this.#state.ready = ready;
   }
 
@@ -572,8 +594,7 @@ export class Virtqueue {
     // Chains that are available now were so before the driver could know that this one is back.
     this.#see();
     const { device, size, nextUsed } = this.#state;
-    const entry = device + Ring.ENTRIES + USED_ENTRY_SIZE * (nextUsed % size);
-    this.#words.writeU32Pair(entry, chain.head, chain.written, "the device area of a queue");
+    this.#words.writeU32Pair(usedEntryAt(device, size, nextUsed), chain.head, chain.written, "the device area of a queue");
     this.#state.nextUsed = nextUsed + 1 & 0xffff;
     this.#words.writeU16(device + Ring.INDEX, this.#state.nextUsed, "the device area of a queue");
     this.#held.giveBack(chain.head);
@@ -603,9 +624,7 @@ export class Virtqueue {
       if (index >= entries) throw new VirtioFault("2.7.5", "a descriptor's number is below the table's size", { index, entries });
       if (steps >= entries) throw new VirtioFault("2.7.5.2", "a chain has no loop", { head });
       if (!indirect && this.#held.take(index, steps)) reused ??= index;
-      const view = this.#words.readBlock(table + DESCRIPTOR_SIZE * index, "a descriptor");
-      const address = view.getUint32(4, true) * 2 ** 32 + view.getUint32(0, true);
-      const length = view.getUint32(8, true), flags = view.getUint16(12, true), next = view.getUint16(14, true);
+      const { address, length, flags, next } = readDescriptor(this.#words.readBlock(table + DESCRIPTOR_SIZE * index, "a descriptor"));
       if (flags & Descriptor.INDIRECT) {
         if (indirect || flags & Descriptor.NEXT) {
           throw new VirtioFault("2.7.5.3.1", "an indirect descriptor ends its chain", { head, flags });

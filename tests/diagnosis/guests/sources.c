@@ -17,6 +17,11 @@ enum guest {
   POLL_LEGACY,
   POLL_LARGE_QUEUE,
   POLL_EXCHANGED_RINGS,
+  POLL_USED_FLAGS,
+  POLL_READ_ONLY_BUFFER,
+  POLL_BEYOND_WRITTEN,
+  POLL_AFTER_RESET,
+  POLL_WIDE_WRITE,
   POLL_CIRCLE,
   POLL_NEXT_OUTSIDE,
   POLL_INDEX_AHEAD,
@@ -31,6 +36,7 @@ enum guest {
   // It does all of them.
   REQUESTS,
   REQUESTS_POLLED,
+  REQUESTS_AFTER_RESET,
   REQUESTS_BY_FLAG,
   REQUESTS_BY_TIMER,
   LISTENS,
@@ -180,6 +186,16 @@ static _Noreturn void poll_for(uint16_t index) {
   irq_disable();
   while (queue.device.index != index) continue;
   print("answered\n");
+  sleep_on();
+}
+
+// Makes what is offered available, and reads a byte of its buffer.
+static _Noreturn void poll_buffer(int at) {
+  barrier();
+  set(QUEUE_NOTIFY, 0);
+  irq_disable();
+  while (!*(volatile char *)&queue.buffer[at]) continue;
+  print("filled\n");
   sleep_on();
 }
 
@@ -496,6 +512,35 @@ void guest_main(void) {
     set(STATUS, READY);
     request();
     poll_for(1);
+  case POLL_USED_FLAGS:
+    set_up(ENTROPY, true, READY);
+    request();
+    irq_disable();
+    while (queue.device.flags != 1) continue;
+    break;
+  case POLL_READ_ONLY_BUFFER:
+    set_up(ENTROPY, true, READY);
+    offer((uintptr_t)queue.buffer);
+    queue.descriptors[0].flags = 0;
+    poll_buffer(0);
+  case POLL_BEYOND_WRITTEN:
+    set_up(ENTROPY, true, READY);
+    offer((uintptr_t)queue.buffer);
+    queue.descriptors[0].length = 0;
+    poll_buffer(0);
+  case POLL_AFTER_RESET:
+    set_up(ENTROPY, true, READY);
+    set(STATUS, 0);
+    request();
+    poll_for(1);
+  case POLL_WIDE_WRITE:
+    set_up(ENTROPY, false, SET_UP);
+    place(QUEUE_DESC, NULL);
+    mmio_write64(device + QUEUE_DESC, (uintptr_t)queue.descriptors);
+    set(QUEUE_READY, 1);
+    set(STATUS, READY);
+    request();
+    poll_for(1);
   case POLL_CIRCLE: poll_chain(0);
   case POLL_NEXT_OUTSIDE: poll_chain(99);
   case POLL_INDEX_AHEAD:
@@ -563,6 +608,17 @@ void guest_main(void) {
       request();
       wait_for(++index);
       sink += queue.buffer[0];
+    }
+  case REQUESTS_AFTER_RESET:
+    // What was wrong at first does no harm after it.
+    set_up(ENTROPY, true, READY);
+    mmio_write64(device + QUEUE_DESC, 0);
+    set(STATUS, 0);
+    set_up(ENTROPY, true, READY);
+    mmio_write64(device + QUEUE_DRIVER, 0);
+    for (;; sink++) {
+      request();
+      wait_for(++index);
     }
   case REQUESTS_POLLED:
     set_up(ENTROPY, true, READY);

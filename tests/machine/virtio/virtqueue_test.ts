@@ -119,3 +119,29 @@ for (const [what, attack, rule] of FAULTS) {
     assert.equal(driver.request([{ in: 4 }]).length, 4);
   });
 }
+
+Deno.test("a reset leaves the place of the used ring, and a write of another size its own, also in what is saved", () => {
+  const driver = rng();
+  driver.initialize();
+  const [queue] = driver.transport.queues, used = queue.at("device"), end = used + 4 + 8 * QUEUE_SIZE;
+  assert.deepEqual([queue.holds(used), queue.held(used)], [true, false]);
+  driver.transport.write(R.Status, 4, 0n);
+  driver.transport.write(R.QueueDescLow, 8, 1n);
+  driver.transport.write(R.QueueNotify, 1, 0n);
+  const other = rng();
+  other.transport.restore(driver.transport.save());
+  for (const { transport } of [driver, other]) {
+    const held = [used - 1, used, end - 1, end].map((at) => transport.queues[0].held(at));
+    assert.deepEqual(held, [false, true, true, false]);
+    assert.deepEqual(transport.ignored, { offset: R.QueueDescLow, size: 8 });
+  }
+  other.initialize();
+  assert.deepEqual([other.transport.queues[0].held(used), other.transport.ignored], [false, undefined]);
+});
+
+Deno.test("the first rule that a driver breaks is the one that is told, with its values", () => {
+  const driver = rng();
+  driver.set(R.QueueNum, 3);
+  driver.set(R.QueueReady, 1);
+  assert.match(driver.transport.broken.fault ?? "", /power of two.* \(virtio 2\.7\): size 3$/);
+});

@@ -30,7 +30,13 @@ export type Evidence =
   | { readonly code: "masked"; readonly masked: boolean }
   | { readonly code: "reads"; readonly range: CodeRange; readonly pa: string; readonly value: string; readonly mapped: readonly string[] }
   /** A register that a loop reads: its name, or its address and the name of its device. */
-  | { readonly code: "reads-register"; readonly register: string; readonly of: string | null; readonly value: string }
+  | {
+    readonly code: "reads-register";
+    readonly register: string;
+    readonly of: string | null;
+    readonly name: string | null;
+    readonly value: string;
+  }
   /** An SMCCC call of a loop, to which the answer is -1 for ever. */
   | {
     readonly code: "unserved-call";
@@ -235,7 +241,8 @@ const INVALID = "-2",
 export const EVIDENCE = new Facts<Evidence>({
   "masked": ({ masked }) => `interrupts ${masked ? "masked" : "not masked"} (PSTATE.I)`,
   "reads": ({ range, pa, value, mapped }) => `reads ${rangeText(range)}, ${pa}, which is ${value}; mapped: ${mapped.join(", ")}`,
-  "reads-register": ({ register, of, value }) => `reads ${register}${of === null ? "" : ` (${of})`}, which is ${value}`,
+  "reads-register": ({ register, of, name, value }) =>
+    `reads ${[name, name && "at", register].filter(Boolean).join(" ")}${of === null ? "" : ` (${of})`}, which is ${value}`,
   "unserved-call": ({ instruction, function: id, at }) =>
     `${instruction.toUpperCase()} at ${rangeText(at)} asks for SMCCC function ${id} of ${
       ownerText(Number(id))

@@ -46,6 +46,35 @@ export type SourceState =
     readonly polled: string;
     readonly used: string;
   }
+  /** Its driver polls the flags of the used ring, which say nothing of its index. */
+  | {
+    readonly code: "virtio-used-flags";
+    readonly device: string;
+    readonly queue: number;
+    readonly polled: string;
+    readonly index: string;
+    /** As the device has set it. */
+    readonly value: number;
+  }
+  /** Its driver polls a buffer of a chain that is back, where the device has written nothing. */
+  | {
+    readonly code: "virtio-unwritten";
+    readonly device: string;
+    readonly queue: number;
+    readonly polled: string;
+    readonly descriptor: number;
+    /** Whether the device may write the buffer. */
+    readonly writable: boolean;
+    /** Bytes that it says to have written into the chain. */
+    readonly written: number;
+  }
+  /** Its driver polls the used ring that the queue had before a reset. */
+  | { readonly code: "virtio-was-reset"; readonly device: string; readonly queue: number; readonly polled: string }
+  /** A write of its driver had another size than its registers. */
+  | { readonly code: "virtio-ignored-write"; readonly device: string; readonly register: string | null } & {
+    readonly offset: string;
+    readonly size: number;
+  }
   | { readonly code: "virtio-ring-unreadable"; readonly device: string; readonly queue: number }
   | { readonly code: "virtio-silent" } & ChainsOf
   | { readonly code: "virtio-not-notified" } & ChainsOf
@@ -82,6 +111,10 @@ const IDLE: ReadonlySet<SourceState["code"]> = new Set<SourceState["code"]>([
     "virtio-queue-off",
     "virtio-legacy",
     "virtio-rings-exchanged",
+    "virtio-used-flags",
+    "virtio-unwritten",
+    "virtio-was-reset",
+    "virtio-ignored-write",
     "virtio-ring-unreadable",
     "virtio-silent",
   ] as const,
@@ -120,6 +153,18 @@ export const SOURCE_STATES = new Facts<SourceState>({
     `${polled} is in what QueueDriver names, which the driver writes itself; the device writes the used ring of ${
       queueOf(queue)
     } at ${used} (QueueDevice)`,
+  "virtio-used-flags": ({ polled, index, value, ...queue }) =>
+    `${polled} is the flags of the used ring of ${queueOf(queue)}; its index is at ${index}, and the device has set it to ${value}`,
+  "virtio-unwritten": ({ polled, descriptor, writable, written, ...queue }) =>
+    `${polled} is in descriptor ${descriptor} of a chain that ${queueOf(queue)} has given back, ${
+      writable ? `into which the device has written ${written} ${written === 1 ? "byte" : "bytes"}` : "which the device may only read"
+    }`,
+  "virtio-was-reset": ({ polled, ...queue }) =>
+    `${polled} is in the used ring that ${queueOf(queue)} had until its driver reset the device (Status 0x0)`,
+  "virtio-ignored-write": ({ device, register, offset, size }) =>
+    `${device} has ignored a write of ${size} ${size === 1 ? "byte" : "bytes"} to ${
+      register ?? "no register"
+    } (${offset}): its registers take 4 bytes (virtio 4.2.2.2)`,
   "virtio-ring-unreadable": (queue) => `the available ring of ${queueOf(queue)} cannot be read`,
   "virtio-silent": (queue) =>
     `${queueOf(queue)} has given back ${
@@ -151,6 +196,13 @@ export const SOURCE_STATES = new Facts<SourceState>({
   "virtio-legacy": () => "use a driver of virtio-mmio version 2: QueueDescLow to QueueDeviceHigh, then QueueReady",
   "virtio-rings-exchanged": () =>
     "write the available ring's address to QueueDriverLow and QueueDriverHigh, the used ring's to QueueDeviceLow",
+  "virtio-used-flags": () => "poll the index of the used ring, 2 bytes behind its flags",
+  "virtio-unwritten": ({ writable }) =>
+    writable
+      ? "give it a buffer with room, and read no more than the used ring's len"
+      : "set VIRTQ_DESC_F_WRITE in descriptors that it fills",
+  "virtio-was-reset": () => "set the device up again after the reset, or leave the reset out",
+  "virtio-ignored-write": () => "write 32 bits at a time: the low half of an address, then the high half",
   "virtio-ring-unreadable": () => "write the address of the ring to QueueDriverLow and QueueDriverHigh",
   "virtio-silent": () => "clear the flag, or write the used index to used_event, and look at the used ring once more before the sleep",
   "virtio-not-notified": ({ queue }) => `write ${queue} to QueueNotify after the available index`,

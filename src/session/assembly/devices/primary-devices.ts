@@ -52,7 +52,7 @@ export function surroundings(
     memory: new VmMemory(hypervisor, vmid, id),
     later: (act: () => void) => turn.schedule(machine.time + TURN_INTERVAL, act),
     faults: deviceFaults(() => hypervisor.faults, nameOf(id), device, (ns, act) => hypervisor.faults.later(ns, act)),
-    onFault: (fault: VirtioFault) => reports.onProblem(id, `${fault.message}: ${JSON.stringify(fault.values)}`),
+    onFault: (fault: VirtioFault) => reports.onProblem(id, fault.message),
     onBug: (error: unknown) => reports.onBug(id, error),
   };
   return { id, turn, options };

@@ -9,7 +9,7 @@ import { hex } from "../../../kit/support/text/number-text.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import { otherHolders } from "../readers/objects/read-caps.ts";
 import type { View, VirtioSlot } from "../readers/inspected.ts";
-import { servesNothing, stateNow } from "../readers/objects/device-state.ts";
+import { memoryOf, servesNothing, stateNow } from "../readers/objects/device-state.ts";
 
 /** Kept for one look: vCPUs that sleep share sources. */
 const known = new WeakMap<View, { readonly isHostBusy: boolean; readonly slots: ReadonlyMap<string, readonly VirtioSlot[]> }>();
@@ -79,19 +79,44 @@ function messagesOf(view: View, vm: string, queue: Msgqueue, source: LevelSource
   };
 }
 
-/** Bytes of the flags and the index of a ring. */
-const RING_HEAD = 4;
+/** Bytes of the flags of a ring, and of its flags and index. */
+const RING_FLAGS = 2, RING_HEAD = 4;
 
-/** The defect of a device of a VM for which code waits that reads memory at an address. */
-export function polledState(view: View, vm: string, ipa: number): SourceState | undefined {
+/**
+ * The defect of a device of a VM for which code waits that reads memory at an address.
+ * @param size bytes that it reads
+ */
+export function polledState(view: View, vm: string, ipa: number, size: number): SourceState | undefined {
   for (const slot of slotsOf(view, vm)) {
-    const { transport } = slot.device, queue = transport?.queues.findIndex((one) => one.holds(ipa)) ?? -1;
-    if (!transport || queue < 0) continue;
-    const state = stateNow(view, slot), found = transport.queues[queue];
-    if (servesNothing(state)) return state;
-    const offset = ipa - found.at("driver");
-    if (!found.ready || offset < 0 || offset >= RING_HEAD) continue;
-    return { code: "virtio-rings-exchanged", device: slot.id, queue, polled: hex(ipa), used: hex(found.at("device")) };
+    const found = polledQueue(view, slot, ipa, size) ?? polledBuffer(view, slot, ipa);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** The same of code that reads a queue. */
+function polledQueue(view: View, slot: VirtioSlot, ipa: number, size: number): SourceState | undefined {
+  const { queues = [] } = slot.device.transport ?? {}, queue = queues.findIndex((one) => one.holds(ipa) || one.held(ipa));
+  if (queue < 0) return undefined;
+  const found = queues[queue], place = { device: slot.id, queue, polled: hex(ipa) }, used = found.at("device");
+  if (found.held(ipa)) return { code: "virtio-was-reset", ...place };
+  const state = stateNow(view, slot), offset = ipa - found.at("driver");
+  if (servesNothing(state)) return state;
+  if (!found.ready) return undefined;
+  if (offset >= 0 && offset < RING_HEAD) return { code: "virtio-rings-exchanged", ...place, used: hex(used) };
+  if (ipa !== used || size > RING_FLAGS) return undefined;
+  const { used: value } = found.condition(memoryOf(view, slot), false);
+  return { code: "virtio-used-flags", ...place, index: hex(used + RING_FLAGS), value };
+}
+
+/** The same of code that reads a buffer, while the device has none. */
+function polledBuffer(view: View, slot: VirtioSlot, ipa: number): SourceState | undefined {
+  const { queues = [] } = slot.device.transport ?? {};
+  if (stateNow(view, slot).code !== "virtio-idle") return undefined;
+  const memory = memoryOf(view, slot);
+  for (const [queue, one] of queues.entries()) {
+    const found = one.unwritten(memory, ipa);
+    if (found) return { code: "virtio-unwritten", device: slot.id, queue, polled: hex(ipa), ...found };
   }
   return undefined;
 }

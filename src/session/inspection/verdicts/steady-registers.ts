@@ -85,9 +85,16 @@ function otherRegister(view: View, { space }: Vcpu, ipa: number, size: number) {
   return isServed ? view.system.control.devices(vm)?.seen(ipa, size) : undefined;
 }
 
-/** The device whose register is at an address, in words; null if it has no name. */
-export function deviceAt(view: View, vcpu: Vcpu, ipa: number, size: number): string | null {
-  return vcpu.space.deviceAt(ipa)?.device.name ?? slotAt(view, vcpu, ipa)?.id ?? otherRegister(view, vcpu, ipa, size)?.device ?? null;
+/** The device whose register is at an address, in words, and the register; null without a name. */
+export function deviceAt(view: View, vcpu: Vcpu, ipa: number, size: number): { readonly of: string | null; readonly name: string | null } {
+  const attached = vcpu.space.deviceAt(ipa), slot = slotAt(view, vcpu, ipa);
+  if (attached) return { of: attached.device.name, name: null };
+  if (slot?.ipa !== undefined) {
+    const isMmio = slot.device.transport instanceof MmioTransport;
+    return { of: slot.id, name: isMmio ? MmioTransport.nameOf(ipa - slot.ipa) ?? null : null };
+  }
+  const other = otherRegister(view, vcpu, ipa, size);
+  return { of: other?.device ?? null, name: other?.name ?? null };
 }
 
 /** Whether a device besides virtio is about to write memory of a VM. */

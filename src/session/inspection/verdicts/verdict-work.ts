@@ -204,9 +204,9 @@ function loopRange(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): CodeRa
 
 /** The device whose ring a loop reads, and which does not serve it. */
 function polledBy(view: View, vcpu: Vcpu, { inputs }: EndlessLoop): Evidence | undefined {
-  for (const { va } of inputs) {
+  for (const { va, size } of inputs) {
     const { ipa } = view.system.symbols.core.questions.inspect(vcpu.registers, va);
-    const state = polledState(view, view.vmNameOf(vcpu.addressSpace), ipa);
+    const state = polledState(view, view.vmNameOf(vcpu.addressSpace), ipa, size);
     if (state) return { code: "polled-device", vcpu: view.vcpu(vcpu), range: rangeOf(view, vcpu, va), state };
   }
   return undefined;
@@ -230,9 +230,9 @@ function readsOf(view: View, vcpu: Vcpu, { inputs, registers }: EndlessLoop): Ev
 
 function readsRegister(view: View, vcpu: Vcpu, { name, va, size, value }: KnownRegister): Evidence {
   const shown = { code: "reads-register" as const, value: hex(value, 2 * size) };
-  if (va === undefined) return { ...shown, register: name ?? "", of: null };
+  if (va === undefined) return { ...shown, register: name ?? "", of: null, name: null };
   const { ipa } = view.system.symbols.core.questions.inspect(vcpu.registers, va);
-  return { ...shown, register: hex(ipa), of: deviceAt(view, vcpu, ipa, size) };
+  return { ...shown, register: hex(ipa), ...deviceAt(view, vcpu, ipa, size) };
 }
 
 /** Memory that a loop reads, and the VMs that could change it. */

@@ -1,8 +1,10 @@
 // The state of a virtio device of a VM, from its registers and the rings in the VM's memory. It is
 // read without a change of the machine.
 
+import { MmioTransport } from "../../../../machine/virtio/mmio-transport.ts";
 import { VirtioId, VirtioStatus } from "../../../../machine/virtio/device.ts";
 import type { SourceState } from "../../../../model/queries/facts/source-state.ts";
+import { hex } from "../../../../kit/support/text/number-text.ts";
 import type { View, VirtioSlot } from "../inspected.ts";
 import { stateOfDevice } from "./device-rules.ts";
 import { defectOf, statusOf } from "./driver-progress.ts";
@@ -11,11 +13,10 @@ import { readSpace } from "./read-memory.ts";
 /** Addresses of a VM are below this. */
 const IPA_END = 2 ** 40;
 
-/** The state of a virtio device, whatever the host is about to do. */
-export function stateNow(view: View, slot: VirtioSlot): SourceState {
-  const { id: device, vm, device: { transport, id } } = slot;
+/** The memory of a device's VM, to be read. */
+export function memoryOf(view: View, { vm }: VirtioSlot) {
   const space = [...view.hypervisor.addressSpaces.values()].find((one) => view.vmNameOf(one) === vm);
-  const memory = {
+  return {
     read(address: number, into: Uint8Array): boolean {
       const bytes = space && address + into.length <= IPA_END ? readSpace(view, space, address, into.length) : undefined;
       if (bytes) into.set(bytes);
@@ -23,6 +24,19 @@ export function stateNow(view: View, slot: VirtioSlot): SourceState {
     },
     write: () => false,
   };
+}
+
+/** The state of a virtio device, whatever the host is about to do. */
+export function stateNow(view: View, slot: VirtioSlot): SourceState {
+  const state = stateByRules(view, slot), ignored = slot.device.transport?.ignored;
+  if (!ignored || !hasFailed(state)) return state;
+  // The failure may follow from it; a driver that works may have made one, too.
+  const { offset, size } = ignored;
+  return { code: "virtio-ignored-write", device: slot.id, register: MmioTransport.nameOf(offset) ?? null, offset: hex(offset, 3), size };
+}
+
+function stateByRules(view: View, slot: VirtioSlot): SourceState {
+  const { id: device, device: { transport, id } } = slot, memory = memoryOf(view, slot);
   const status = statusOf(view, slot), defect = defectOf(slot, status), isUp = !defect && (status & VirtioStatus.DRIVER_OK) !== 0;
   const queues = (isUp ? transport?.condition(memory).queues : undefined) ?? [];
   const numbered = queues.map((queue, index) => ({ ...queue, queue: index, input: slot.device.takesInput(index) }));
@@ -36,6 +50,7 @@ const FAILED: ReadonlySet<string> = new Set<SourceState["code"]>([
   "virtio-out-of-order",
   "virtio-queue-off",
   "virtio-legacy",
+  "virtio-ignored-write",
   "virtio-ring-unreadable",
   "virtio-not-notified",
   "virtio-lost",
