@@ -40,14 +40,14 @@ export class Machine {
   now = 0;
   readonly #stage2: number;
 
-  constructor(options: Omit<CoreOptions, "onUndefined"> = {}) {
-    const pages = (CORE_SIZE + RAM_SIZE) / WASM_PAGE;
+  constructor(options: Omit<CoreOptions, "onUndefined"> = {}, ramSize: number = RAM_SIZE) {
+    const pages = (CORE_SIZE + ramSize) / WASM_PAGE;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.view = new DataView(this.memory.buffer, CORE_SIZE);
-    const ram = { base: RAM_BASE, size: RAM_SIZE, wasmAddress: CORE_SIZE };
+    const ram = { base: RAM_BASE, size: ramSize, wasmAddress: CORE_SIZE };
     this.core = new WasmCore(this.memory, ram, { ...options, onUndefined: (instruction) => void this.undefinedWords.push(instruction) });
     const stage2 = this.core.stage2Pool.create()!;
-    stage2.map(RAM_BASE, RAM_BASE, RAM_SIZE, Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1 | Stage2Flags.ExecuteEl0);
+    stage2.map(RAM_BASE, RAM_BASE, ramSize, Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1 | Stage2Flags.ExecuteEl0);
     this.#stage2 = stage2.id;
     this.vcpu = this.createVcpu();
   }

@@ -3,6 +3,8 @@
 
 import { DECODED_OWNERS } from "../state/layout.ts";
 import type { CodeMemory, CodeView } from "./code/code-view.ts";
+import type { Region } from "./compiled-region.ts";
+import { Crowding } from "./crowding.ts";
 import type { Block } from "./regions/region.ts";
 
 /** When regions are compiled. */
@@ -77,6 +79,7 @@ export class Heats {
    * have to be that much hotter.
    */
   readonly #rewritten = new Map<number, number>();
+  readonly #crowding = new Crowding();
 
   constructor(readonly memory: CodeMemory, readonly hotness: Hotness) {}
 
@@ -119,9 +122,20 @@ export class Heats {
     return place;
   }
 
-  /** How much hotter a decoded page has to be than others, by its index. */
+  /** How much hotter a decoded page has to be than one that stays and has room, by its index. */
   patience(page: number): number {
-    return 1 + (this.#rewritten.get(this.#owner(page)) ?? 0);
+    return (1 + (this.#rewritten.get(this.#owner(page)) ?? 0)) * this.#crowding.factor(this.taken);
+  }
+
+  /** A region was made that begins at a decoded instruction. */
+  made(head: number): void {
+    this.#crowding.made(head);
+  }
+
+  /** Regions went to make room for others. */
+  roomMade(regions: readonly Region[]): void {
+    const { samples, price = 0 } = this.hotness, cost = regions.reduce((sum, { decoded }) => sum + samples + price * decoded.length, 0);
+    this.#crowding.roomMade(regions.map(({ head }) => head), cost, this.taken);
   }
 
   /** Regions went because the code of a decoded page changed. */

@@ -75,9 +75,8 @@ export class RegionSet {
     return this.#bytes;
   }
 
-  /** Numbers for this many regions; the oldest go if there is no room. */
+  /** Numbers for this many regions, for which there is room. */
   takeNumbers(count: number): number[] {
-    this.#makeRoom(count);
     return Array.from({ length: count }, () => this.#free.pop() ?? this.#next++);
   }
 
@@ -133,15 +132,18 @@ export class RegionSet {
     return true;
   }
 
-  /** Drops the oldest regions where there is no room for `count` more. */
-  #makeRoom(count: number): void {
-    if (this.#live.size + MOST_CHANGED + count <= REGION_CAPACITY && this.#bytes < this.codeBytes) return;
+  /** Drops the oldest regions where there is no room for `count` more; those that went. */
+  makeRoom(count: number): readonly Region[] {
+    const went: Region[] = [];
+    if (this.#live.size + MOST_CHANGED + count <= REGION_CAPACITY && this.#bytes < this.codeBytes) return went;
     const [regions, bytes] = [this.#live.size * KEPT, this.#bytes * KEPT];
     for (const region of this.#live) {
-      if (this.#live.size <= regions && this.#bytes <= bytes) return;
+      if (this.#live.size <= regions && this.#bytes <= bytes) break;
       this.#drop(region);
-      this.home.counters.evicted++;
+      went.push(region);
     }
+    this.home.counters.evicted += went.length;
+    return went;
   }
 
   /** Puts a region that was compiled into use. */

@@ -231,7 +231,12 @@ export class Translator {
       counters.milliseconds += found - started;
       return;
     }
-    for (const { code, head } of drafts) this.#heats.cool(code.decodedAt(head));
+    for (const { code, head } of drafts) {
+      this.#heats.cool(code.decodedAt(head));
+      this.#heats.made(code.decodedAt(head));
+    }
+    const went = this.#set.makeRoom(drafts.length);
+    if (went.length) this.#heats.roomMade(went);
     const numbers = this.#set.takeNumbers(drafts.length);
     const { library, importedMemory } = this.core, parts = partsOf(drafts);
     const { module, origin } = this.regions.find(signatureOf(importedMemory, parts), () => generateModule(library, importedMemory, parts));
