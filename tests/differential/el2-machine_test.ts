@@ -28,6 +28,13 @@ Deno.test("a hypervisor of our own finds on el2 what it finds on QEMU: firmware,
     }
   }));
 
+Deno.test("debug exceptions of each level go to EL1 or, with MDCR_EL2.TDE and HCR_EL2.TGE, to EL2", () =>
+  withEl2Program(["debug.c"], async (elf) => {
+    const expected = await printedOnQemu(elf), guests = await machineAtEl2(elf, "v8"), console = guests.console("host");
+    assert.equal(await guests.end(MOST_SECONDS), "SYSTEM_OFF", console.text);
+    assert.equal(console.text, expected);
+  }));
+
 Deno.test("each timer raises its interrupt when its count comes to its value, and an offset moves that of CNTV", () =>
   withEl2Program(["timers.c"], async (elf) => {
     const expected = await printedOnQemu(elf), guests = await machineAtEl2(elf), console = guests.console("host");

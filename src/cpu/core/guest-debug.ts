@@ -1,11 +1,13 @@
 // A guest that debugs itself, in a run: its breakpoints, watchpoints and steps become exceptions to
-// EL1 (debug/self-hosted-debug.ts).
+// EL1, or with FEAT_EL2 to EL2 (debug/self-hosted-debug.ts).
 
 import { Mdscr, Pstate } from "./architecture/exceptions.ts";
+import { Hcr, Mdcr } from "./architecture/hypervisor-control.ts";
 import type { Breakpoints } from "./debug/breakpoints.ts";
 import {
   ArmedDebug,
   breakpointSyndrome,
+  type DebugControls,
   debugEnabled,
   type GuestWatchHit,
   isLoadExclusive,
@@ -27,9 +29,12 @@ interface DebuggedCore {
   readonly comparedBits: number;
   /** The word at PC, or 0 where none can be read. */
   wordAt(vcpu: VcpuContext): number;
-  /** Takes an exception to EL1; without an address FAR_EL1 stays. */
-  takeException(esr: number, far?: bigint): void;
+  /** Takes an exception to EL1 or EL2; without an address its FAR stays. */
+  takeException(esr: number, toEl2: boolean, far?: bigint): void;
 }
+
+/** In the lower halves of the registers. */
+const TDE = Number(Mdcr.TDE), TGE = Number(Hcr.TGE);
 
 export class GuestDebug {
   /** vCPUs that have watchpoints armed, and the access that one of them stops. */
@@ -37,6 +42,15 @@ export class GuestDebug {
   #hit: GuestWatchHit | undefined;
 
   constructor(readonly cpu: CpuFields, readonly breakpoints: Breakpoints, readonly core: DebuggedCore) {}
+
+  get #controls(): DebugControls {
+    const { PSTATE: pstate, MDSCR_EL1: mdscr, MDCR_EL2, HCR_EL2 } = this.cpu;
+    return { pstate, mdscr, toEl2: (MDCR_EL2 & TDE) !== 0 || (HCR_EL2 & TGE) !== 0 };
+  }
+
+  #take(esr: number, far?: bigint): void {
+    this.core.takeException(esr, this.#controls.toEl2, far);
+  }
 
   /** Whether a vCPU has watchpoints armed. */
   get watching(): boolean {
@@ -69,22 +83,22 @@ export class GuestDebug {
   }
 
   /** Whether the guest has a breakpoint at PC that counts here. */
-  breaksAt(vcpu: VcpuContext, mdscr: number): boolean {
-    const pstate = this.cpu.PSTATE;
-    if (!vcpu.armed || !debugEnabled(pstate, mdscr)) return false;
-    return vcpu.armed.stopsAt(vcpu.pc, pstate >> 2 & 3, vcpu.getRegister("CONTEXTIDR_EL1"));
+  breaksAt(vcpu: VcpuContext): boolean {
+    const controls = this.#controls;
+    if (!vcpu.armed || !debugEnabled(controls)) return false;
+    return vcpu.armed.stopsAt(vcpu.pc, controls.pstate >> 2 & 3, vcpu.getRegister("CONTEXTIDR_EL1"));
   }
 
   /** Takes the exception of that breakpoint. */
   takeBreakpoint(): void {
-    this.core.takeException(breakpointSyndrome(this.cpu.PSTATE));
+    this.#take(breakpointSyndrome(this.#controls));
   }
 
   /** Takes the watchpoint exception, if a watchpoint of the guest has stopped the access. */
   takeWatchpoint(): boolean {
     if (!this.#hit) return false;
     const { address, write } = this.#hit;
-    this.core.takeException(watchpointSyndrome(this.cpu.PSTATE, write), address);
+    this.#take(watchpointSyndrome(this.#controls, write), address);
     return true;
   }
 
@@ -92,14 +106,14 @@ export class GuestDebug {
    * MDSCR_EL1.SS is set: takes the step exception that is due, and answers whether the next
    * instruction is one to step.
    */
-  beginStep(vcpu: VcpuContext, mdscr: number): boolean {
-    const pstate = this.cpu.PSTATE;
-    if (!debugEnabled(pstate, mdscr)) return false;
-    if (pstate & Pstate.SS) {
+  beginStep(vcpu: VcpuContext): boolean {
+    const controls = this.#controls;
+    if (!debugEnabled(controls)) return false;
+    if (controls.pstate & Pstate.SS) {
       vcpu.stepped = isLoadExclusive(this.core.wordAt(vcpu)) ? "exclusive" : "other";
       return true;
     }
-    this.core.takeException(stepSyndrome(pstate, vcpu.stepped));
+    this.#take(stepSyndrome(controls, vcpu.stepped));
     vcpu.stepped = "none";
     return false;
   }
@@ -128,7 +142,7 @@ export class GuestDebug {
     const el = isUnprivileged && !(pstate & Pstate.UAO) ? 0 : pstate >> 2 & 3;
     const hit = vcpu.armed.look(va, size, reads, writes, el, vcpu.getRegister("CONTEXTIDR_EL1"));
     if (typeof hit !== "object") return hit === undefined ? Watch.None : Watch.Page;
-    if (!debugEnabled(pstate, this.cpu.MDSCR_EL1)) return Watch.Page;
+    if (!debugEnabled(this.#controls)) return Watch.Page;
     this.#hit = hit;
     return Watch.Hit;
   }

@@ -118,7 +118,7 @@ export class RunLoop {
     const budget = this.#budget, steps = (mdscr & Mdscr.SS) !== 0, counts = this.#hasMonitors && this.#cpu.PMU_MODE !== 0;
     const waits = mdscr & DEBUGGED || counts ? undefined : this.#waits;
     if (waits?.hasLoops) left -= waits.spare(budget.timeAt(left), floor, left);
-    const before = left, stepping = steps && this.#stops.guest.beginStep(context, mdscr);
+    const before = left, stepping = steps && this.#stops.guest.beginStep(context);
     // A slice that only leads to the start of a skippable turn says nothing about hot code.
     const leads = waits !== undefined && waits.leads;
     const most = leads ? waits.takeSlice() : this.#slice * (this.#translator?.slices.stretch ?? 1);
@@ -126,7 +126,7 @@ export class RunLoop {
     // A stepped instruction is not where time is spent, and an exception from here leaves no
     // instruction in progress.
     let samples = !steps;
-    left = this.#runPastMarks(context, mdscr, left, slice);
+    left = this.#runPastMarks(context, left, slice);
     this.#counts?.ran(before - left);
     const exit = this.#exit;
     if (exit.reason === ExitReason.Breakpoint && !this.#stops.stopsAt(context)) {
@@ -151,7 +151,7 @@ export class RunLoop {
    * Executes a slice of the rest of the budget, past marks where nothing stops the guest; what is
    * left of the budget then.
    */
-  #runPastMarks(context: VcpuContext, mdscr: number, left: number, slice: number): number {
+  #runPastMarks(context: VcpuContext, left: number, slice: number): number {
     const budget = this.#budget, exit = this.#exit, stops = this.#stops;
     budget.slice(left, slice);
     let rest = slice;
@@ -160,7 +160,7 @@ export class RunLoop {
       this.#takeRepeats();
       exit.readReason();
       left = budget.left(rest);
-      if (exit.reason !== ExitReason.Breakpoint || stops.stopsAt(context) || stops.guest.breaksAt(context, mdscr)) return left;
+      if (exit.reason !== ExitReason.Breakpoint || stops.stopsAt(context) || stops.guest.breaksAt(context)) return left;
       const retired = this.#passMark(context, left);
       rest -= retired;
       left -= retired;

@@ -64,7 +64,7 @@ export class Stops implements CoreStops {
       },
       comparedBits: comparedBits(core.features),
       wordAt: (vcpu) => core.wordAt(vcpu),
-      takeException: (esr, far = this.#view.getBigInt64(CPU.FAR_EL1, true)) => {
+      takeException: (esr, toEl2, far = this.#view.getBigInt64(toEl2 ? CPU.FAR_EL2 : CPU.FAR_EL1, true)) => {
         core.exports.injectException(esr | 0, far);
         core.cpu.PENDING = Pending.None;
       },

@@ -8,11 +8,33 @@ static const struct { const char *name; u32 word; } instructions[] = {
   {"mrs revidr_el1", READ(REG(3, 0, 0, 0, 6), 1)}, {"mrs clidr_el1", READ(REG(3, 1, 0, 0, 1), 2)}, {"mrs ctr_el0", READ(REG(3, 3, 0, 0, 1), 2)},
   {"msr csselr_el1", WRITE(REG(3, 2, 0, 0, 0), 31)}, {"mrs midr_el1", READ(REG(3, 0, 0, 0, 0), 2)}, {"mrs daif", READ(REG(3, 3, 4, 2, 1), 1)},
   {"tlbi vmalle1", 0xd508871f}, {"tlbi alle1", 0xd50c879f}, {"tlbi vmalls12e1is", 0xd50c83df}, {"tlbi ipas2e1is", 0xd50c8020},
-  {"tlbi alle2", 0xd50c871f}, {"tlbi vae2is", 0xd50c8320}, {"at s1e2r", 0xd50c7800}, {"dc cvau", 0xd50b7b20}, {"ic iallu", 0xd508751f},
+  {"tlbi alle2", 0xd50c871f}, {"tlbi vae2is", 0xd50c8320}, {"at s1e2r", 0xd50c7800}, {"mrs mdccsr_el0", READ(REG(2, 3, 0, 1, 0), 1)}, {"dc cvau", 0xd50b7b20}, {"ic iallu", 0xd508751f},
   {"mrs lorid_el1", READ(REG(3, 0, 10, 4, 7), 1)}, {"msr lorc_el1", WRITE(REG(3, 0, 10, 4, 3), 31)},
   {"msr spsel", 0xd50041bf}, {"dc csw", 0xd5087a41}, {"dc civac", 0xd50b7e20}, {"ic ialluis", 0xd508711f}, {"tlbi vae1is", 0xd5088321},
 };
 static const u64 hcrs[] = {0, TSC, TWI | TWE, TVM, TRVM, TID1 | TID2 | TID3, TGE, IMO | FMO | AMO, TSW, TPCP, TPU, TTLB};
+
+/** DC ZVA where it is trapped, and what DCZID_EL0 says of it. */
+static void zeroing(void) {
+  u64 ofEl1 = MRS1(sctlr, "1_C0_0"), ofEl2 = MRS(sctlr_el2);
+  static const u64 bits[] = {0, TDZ, TGE, TGE | TDZ};
+  for (u32 h = 0; h < COUNT(bits); h++)
+    for (int allowed = 0; allowed < 2; allowed++)
+      for (u32 l = 0; l < COUNT(levels); l++) {
+        u64 level = levels[l] & 0xc;
+        int tge = bits[h] & TGE, trapped = bits[h] & TDZ && level != 8 && !(tge && host);
+        if (tge && level == 4) continue;
+        MSR1(sctlr, "1_C0_0", ofEl1 | (u64)allowed << 14);
+        MSR(sctlr_el2, ofEl2 | (u64)allowed << 14);
+        control(bits[h]);
+        text("zeroing "), hex(bits[h]), hex(allowed);
+        one("mrs dczid_el0", READ(REG(3, 3, 0, 0, 7), 1), levels[l], 0, 0);
+        // Memory is of a Device while stage 1 is off: only where it is refused.
+        if (trapped || (!level && !allowed)) one("zva", 0xd50b7420, levels[l], (u64)data + 0x40, 0);
+      }
+  MSR1(sctlr, "1_C0_0", ofEl1);
+  MSR(sctlr_el2, ofEl2);
+}
 
 static void exceptions(void) {
   text("exceptions\n");
@@ -37,6 +59,15 @@ static void exceptions(void) {
     }
     if (hcrs[h] & TID3) one("mrs id_aa64pfr0_el1", READ(REG(3, 0, 0, 4, 0), 1), EL1H, 0, 0);
   }
+  // Debug registers of EL0 count as trapped where debug exceptions go to EL2.
+  for (u32 bit = 8; bit < 10; bit++)
+    for (u32 l = 0; l < COUNT(levels); l++) {
+      MSR(mdcr_el2, 1 << bit);
+      one("brk", 0xd4200040, levels[l], 0, 0);
+      one("mrs mdccsr_el0", READ(REG(2, 3, 0, 1, 0), 1), levels[l], 0, 0);
+    }
+  MSR(mdcr_el2, 0);
+  zeroing();
   // PSTATE.PAN is set where a host asks for it.
   for (int tge = 0; tge < 2; tge++) {
     u64 sctlr = MRS(sctlr_el2);

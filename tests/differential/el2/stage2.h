@@ -142,6 +142,42 @@ static void both_stages(void) {
   flush_s2();
 }
 
+/** HCR_EL2.DC: stage 1 is off whatever SCTLR_EL1.M is, its memory is Normal, and stage 2 is on. */
+static void default_cacheable(void) {
+  text("default cacheable\n");
+  map_s2(CODE_PAGE, code, LEAF | S2_ALL);
+  map_s2(DATA_PAGE, data, LEAF | S2_ALL);
+  map_s2(TABLE_PAGE, code, LEAF | (S2_ALL & ~S2_READ));
+  for (int on = 0; on < 2; on++) {
+    MSR1(ttbr0, "2_C0_0", 0x123000);
+    MSR1(sctlr, "1_C0_0", on ? 0x30d0580dul : 0x30d04800ul);
+    static const u64 states[] = {EL1H, EL0};
+    for (int s = 0; s < 2; s++) {
+      control(DC | (on ? VM : 0));
+      access_s2(states[s], S2_CODE, S2_DATA + 0x40, S2_WINDOW + TABLE_PAGE * 4096);
+      a.code = S2_CODE;
+      one("ldr unaligned", 0xf9400001, states[s], S2_DATA + 0x41, 0);
+      a.code = S2_CODE;
+      one("zva", 0xd50b7420, states[s], S2_DATA + 0x40, 0);
+      a.code = S2_CODE;
+      one("ldr unmapped", 0xf9400001, states[s], S2_WINDOW + UNMAPPED * 4096, 0);
+    }
+    translate_s2(S2_DATA + 0x40);
+    text("attributes "), hex(MRS(par_el1) & 0xff00000000000d81), put('\n');
+    // EL0 of an EL2 that is not a host is the only one with TGE.
+    control(DC | TGE);
+    a.code = host ? (u64)code : S2_CODE;
+    one("ldr", 0xf9400001, EL0, host ? (u64)data + 0x40 : S2_DATA + 0x40, 0);
+    // What the tables of EL1 say is in force again.
+    MSR1(ttbr0, "2_C0_0", s1_root);
+    control(VM);
+    a.code = on ? BASE : S2_CODE;
+    one("ldr", 0xf9400001, EL1H, on ? DATA + 0x40 : S2_DATA + 0x40, 0);
+  }
+  MSR1(sctlr, "1_C0_0", 0x30d00800);
+  flush_s2();
+}
+
 static void stage2(void) {
   text("stage 2\n");
   s2_root[1] = 0x40000000 | BLOCK | S2_ALL;
@@ -154,5 +190,6 @@ static void stage2(void) {
   stage2_rights();
   stage2_sizes();
   both_stages();
+  default_cacheable();
   control(0);
 }

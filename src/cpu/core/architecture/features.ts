@@ -21,6 +21,8 @@ export const CTR_EL0 = fields([0, 4], [14, 3], [16, 4], [20, 4], [24, 4], [28, 1
 
 /** DCZID_EL0: DC ZVA writes 4 << 4 bytes and is permitted. */
 export const DCZID_EL0 = 4n;
+/** DCZID_EL0.DZP: DC ZVA is prohibited. */
+export const DCZID_DZP_SHIFT = 4;
 
 /**
  * CLIDR_EL1: separate L1 caches, unified L2, coherent at L2 (LoC 2), nothing to clean for

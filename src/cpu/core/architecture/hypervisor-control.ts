@@ -57,6 +57,9 @@ export const Hcr = {
   TEA: 1n << 37n,
 } as const;
 
+/** Bits of HCR_EL2 each of which turns stage 2 on. */
+export const STAGE2_ON = Hcr.VM | Hcr.DC;
+
 /** CPTR_EL2 in its two forms: without and with HCR_EL2.E2H. */
 export const Cptr = {
   /** Floating point and AdvSIMD trap. */

@@ -134,29 +134,42 @@ function watched(value: bigint, control: bigint): ArmedWatchpoint[] {
   return [{ first: base + BigInt(start), last: base + BigInt(end - 1), control }];
 }
 
-/** PMC or PAC, and SSC, of a comparator: whether it is for non-secure EL0 or EL1. */
+/** PMC or PAC, HMC, and SSC, of a comparator: whether it is for a non-secure exception level. */
 function isFor(control: bigint, el: number): boolean {
-  const levels = bits(control, 1, 2);
-  return bits(control, 14, 2) !== SSC_SECURE && (levels & (el === 0 ? 2 : 1)) !== 0;
+  const levels = bits(control, 1, 2), counts = el === 2 ? bits(control, 13, 1) : levels & (el === 0 ? 2 : 1);
+  return bits(control, 14, 2) !== SSC_SECURE && counts !== 0;
 }
 
 const exceptionLevel = (pstate: number) => pstate >> 2 & 3;
 
-/**
- * Whether debug exceptions are enabled from the exception level and with the mask that PSTATE has.
- */
-export function debugEnabled(pstate: number, mdscr: number): boolean {
-  return exceptionLevel(pstate) === 0 || (mdscr & Mdscr.KDE) !== 0 && (pstate & Pstate.D) === 0;
+/** State that decides about debug exceptions. */
+export interface DebugControls {
+  readonly pstate: number;
+  readonly mdscr: number;
+  /** MDCR_EL2.TDE or HCR_EL2.TGE: they are for EL2, not EL1. */
+  readonly toEl2: boolean;
 }
 
-/** ESR_EL1 of a breakpoint exception. */
-export function breakpointSyndrome(pstate: number): number {
-  return syndrome(exceptionLevel(pstate) === 0 ? ExceptionClass.BreakpointLower : ExceptionClass.Breakpoint, DEBUG_EVENT);
+/** Levels between the one in use and the one that debug exceptions are for. */
+const levelsBelow = ({ pstate, toEl2 }: DebugControls) => (toEl2 ? 2 : 1) - exceptionLevel(pstate);
+
+/** Whether debug exceptions are enabled, from their own level unless PSTATE masks them. */
+export function debugEnabled(controls: DebugControls): boolean {
+  const below = levelsBelow(controls), { pstate, mdscr } = controls;
+  return below > 0 || below === 0 && (mdscr & Mdscr.KDE) !== 0 && (pstate & Pstate.D) === 0;
 }
 
-/** ESR_EL1 of a watchpoint exception. */
-export function watchpointSyndrome(pstate: number, writes: boolean): number {
-  const exceptionClass = exceptionLevel(pstate) === 0 ? ExceptionClass.WatchpointLower : ExceptionClass.Watchpoint;
+/** The class of an exception from a lower level, or from the level that it is for. */
+const classOf = (controls: DebugControls, lower: number, same: number) => levelsBelow(controls) > 0 ? lower : same;
+
+/** ESR_ELx of a breakpoint exception. */
+export function breakpointSyndrome(controls: DebugControls): number {
+  return syndrome(classOf(controls, ExceptionClass.BreakpointLower, ExceptionClass.Breakpoint), DEBUG_EVENT);
+}
+
+/** ESR_ELx of a watchpoint exception. */
+export function watchpointSyndrome(controls: DebugControls, writes: boolean): number {
+  const exceptionClass = classOf(controls, ExceptionClass.WatchpointLower, ExceptionClass.Watchpoint);
   return syndrome(exceptionClass, DEBUG_EVENT | (writes ? WNR : 0));
 }
 
@@ -165,9 +178,9 @@ export function watchpointSyndrome(pstate: number, writes: boolean): number {
  */
 export type Stepped = "none" | "other" | "exclusive";
 
-/** ESR_EL1 of a software step exception. */
-export function stepSyndrome(pstate: number, stepped: Stepped): number {
-  const exceptionClass = exceptionLevel(pstate) === 0 ? ExceptionClass.SoftwareStepLower : ExceptionClass.SoftwareStep;
+/** ESR_ELx of a software step exception. */
+export function stepSyndrome(controls: DebugControls, stepped: Stepped): number {
+  const exceptionClass = classOf(controls, ExceptionClass.SoftwareStepLower, ExceptionClass.SoftwareStep);
   const iss = stepped === "none" ? 0 : STEP_ISV | (stepped === "exclusive" ? STEP_EX : 0);
   return syndrome(exceptionClass, DEBUG_EVENT | iss);
 }

@@ -4,7 +4,7 @@
 
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { ExceptionClass, FaultStatus, ISS_COND_ALWAYS, Pstate, syndrome, Vector } from "../architecture/exceptions.ts";
-import { Cptr, Hcr } from "../architecture/hypervisor-control.ts";
+import { Cptr, Hcr, Mdcr, STAGE2_ON } from "../architecture/hypervisor-control.ts";
 import { bankAt, EL1_OFFSET, EL2_OFFSET, raiseToEl2 } from "../state/banks.ts";
 import { CPU, Slot, TlbSet, xAddress } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
@@ -48,17 +48,31 @@ export const isRoutedAbort = (c: Code, status: Value): Value =>
 
 /** The exception classes of aborts from a lower level; that of the same level follows each. */
 const ABORTS = [ExceptionClass.InstructionAbortLower, ExceptionClass.DataAbortLower];
+/** The same of debug exceptions. */
+const DEBUG = [ExceptionClass.BreakpointLower, ExceptionClass.SoftwareStepLower, ExceptionClass.WatchpointLower];
 const CLASS_SHIFT = 26;
+
+/** Where MDCR_EL2.TDE sends debug exceptions of lower levels, of which BRK has one; else `bank`. */
+export const debugBank = (c: Code, bank: Value): Value => c.load("i64.load", CPU.MDCR_EL2).and(Mdcr.TDE).nonZero().select(EL2_OFFSET, bank);
+
+/** Whether debug exceptions are enabled in a state: below the level that they are for, or there. */
+export function debugsAt(c: Code, state: Value, kernel: Value): Value {
+  const toEl2 = c.let(has(hcr(c), Hcr.TGE).or(has(c.load("i64.load", CPU.MDCR_EL2), Mdcr.TDE)));
+  const target = c.let(targetLevel(toEl2)), level = levelOf(state);
+  return level.ltU(target).or(level.eq(target).and(kernel).and(state.and(Pstate.D).not()));
+}
 
 /** `injectException`: the class of an abort that goes up to EL2 is that of a lower level. */
 export function injectToLevels(c: Code, library: Library): void {
-  const esr = c.let(c.parameter(0)), pc = c.load("i64.load", CPU.PC);
-  const ofBoth = esr.shrU(CLASS_SHIFT).and(~1), isAbort = ABORTS.map((lower) => ofBoth.eq(lower)).reduce((any, one) => any.or(one));
+  const esr = c.let(c.parameter(0)), pc = c.load("i64.load", CPU.PC), ofBoth = c.let(esr.shrU(CLASS_SHIFT).and(~1));
+  const isOneOf = (classes: readonly number[]) => classes.map((lower) => ofBoth.eq(lower)).reduce((any, one) => any.or(one));
+  const isAbort = isOneOf(ABORTS);
   const bank = c.let(c.load("i32.load", CPU.EXCEPTION_BANK));
   c.if(isAbort.and(isRoutedAbort(c, esr)), () => {
     c.set(bank, EL2_OFFSET);
     c.set(esr, esr.and(~(1 << CLASS_SHIFT)));
   });
+  c.if(isOneOf(DEBUG), () => c.set(bank, debugBank(c, bank)));
   bankAt(c, bank).store("i64.store", CPU.FAR_EL1, c.parameter(1));
   synchronous(library, c, esr, pc, bank);
 }
@@ -94,11 +108,13 @@ export function updateRegimes(c: Code, library: Library, features: ReadonlySet<F
   let overrides: Value = isEl2.and(host.not());
   if (features.has("FEAT_UAO")) overrides = overrides.or(pstate.and(Pstate.UAO).nonZero());
   c.store("i32.store", CPU.TLB_UNPRIVILEGED, overrides.select(set, space));
+  const trapsZero = level.eq(Pstate.EL1).and(has(control, Hcr.TDZ));
+  c.store("i32.store", CPU.ZERO_LEVEL, trapsZero.select(constant("i32", 0), level));
   updateFpTrap(c, { level, control, usesEl2 });
 }
 
 /** Bits of HCR_EL2 on which translations of EL1&0 depend. */
-const STAGE2_CONTROLS = Hcr.VM | Hcr.PTW | Hcr.TGE | Hcr.E2H;
+const STAGE2_CONTROLS = STAGE2_ON | Hcr.PTW | Hcr.TGE | Hcr.E2H;
 
 /** Drops the translations of EL1&0 if they are from another stage 2. */
 function followStage2(c: Code, library: Library, control: Value): void {

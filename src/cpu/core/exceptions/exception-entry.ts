@@ -29,6 +29,8 @@ import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import {
   changeStack,
+  debugBank,
+  debugsAt,
   defineTrapToEl2,
   injectToLevels,
   isBetweenEl1,
@@ -301,7 +303,10 @@ function defineRaises(library: Library, undefinedInstruction: number): void {
   defineSeam(
     library,
     "raiseBreakpoint",
-    (c) => synchronous(library, c, c.parameter(0).or(syndrome(ExceptionClass.Brk, 0)), pc(library, c)),
+    (c) => {
+      const bank = hasEl2(library) ? debugBank(c, c.load("i32.load", CPU.EXCEPTION_BANK)) : undefined;
+      synchronous(library, c, c.parameter(0).or(syndrome(ExceptionClass.Brk, 0)), pc(library, c), bank);
+    },
   );
   defineSeam(library, "raiseHalt", (c) => {
     // A program at EL0 must not reach memory of EL1 by it.
@@ -399,9 +404,8 @@ function defineReturn(library: Library, features: ReadonlySet<FeatureName>): voi
     const mdscr = c.load("i32.load", CPU.MDSCR_EL1);
     c.if(mdscr.and(Mdscr.SS), () => {
       const kernel = mdscr.and(Mdscr.KDE).nonZero();
-      // None of EL2's own is routed there (MDCR_EL2.TDE).
-      const level = (state: Value) => hasEl2(library) ? kernel.and(state.and(Pstate.EL2).not()) : kernel;
-      const enabled = (state: Value) => state.and(Pstate.ElMask).not().or(level(state).and(state.and(Pstate.D).not()));
+      const enabled = (state: Value) =>
+        hasEl2(library) ? debugsAt(c, state, kernel) : state.and(Pstate.ElMask).not().or(kernel.and(state.and(Pstate.D).not()));
       c.set(step, enabled(pstate).not().and(enabled(spsr)).select(spsr.and(Pstate.SS), constant("i32", 0)));
     });
     c.if(legal, () => {

@@ -1,31 +1,14 @@
 // Turns the statements of an instruction (cpu/isa/notation/builder.ts) into WebAssembly, for a
 // handler of the interpreter loop or for a separate function. docs/design/core.md §I6.
 
-import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, StateName, Type } from "../../isa/notation/builder.ts";
+import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, Type } from "../../isa/notation/builder.ts";
 import type { OperandKind } from "../decoded/operands.ts";
 import { CPU, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { type KnownFlags, pushCondition } from "./conditions.ts";
 import { callSeam, type MemoryAccess, pushDescriptor, TlbComparison } from "./memory-access.ts";
+import { stateAddress } from "./state-addresses.ts";
 import type { Surroundings } from "./surroundings.ts";
-
-const STATE_ADDRESSES: Record<StateName, number> = {
-  FPCR: CPU.FPCR,
-  FPSR: CPU.FPSR,
-  PSTATE: CPU.PSTATE,
-  EVENT: CPU.EVENT,
-  SP_EL0: CPU.SP_EL0,
-  TPIDR_EL0: CPU.TPIDR_EL0,
-  TPIDR_EL1: CPU.TPIDR_EL1,
-  TPIDRRO_EL0: CPU.TPIDRRO_EL0,
-  EXCLUSIVE: CPU.EXCLUSIVE,
-  EXCLUSIVE_ADDRESS: CPU.EXCLUSIVE_ADDRESS,
-  EXCLUSIVE_VALUE: CPU.EXCLUSIVE_VALUE,
-  EXCLUSIVE_VALUE2: CPU.EXCLUSIVE_VALUE + 8,
-  SCRATCH0: CPU.SCRATCH,
-  SCRATCH1: CPU.SCRATCH + 8,
-  FETCHES_DROPPED: CPU.FETCHES_DROPPED,
-};
 
 const FLAG_ADDRESSES = { N: CPU.N, Z: CPU.Z, C: CPU.C, V: CPU.V } as const;
 
@@ -104,7 +87,7 @@ export class Emitter {
       case "setState":
         f.i32(0);
         this.value(s.value);
-        f.memory(`${s.value.type}.store`, STATE_ADDRESSES[s.name]);
+        f.memory(`${s.value.type}.store`, stateAddress(s.name, this.at.library));
         break;
       case "load":
         this.load(s.id, s.size, s.address, s.options);
@@ -199,7 +182,7 @@ export class Emitter {
         this.condition(node.cond);
         return;
       case "state":
-        f.i32(0).memory(`${node.type}.load`, STATE_ADDRESSES[node.name]);
+        f.i32(0).memory(`${node.type}.load`, stateAddress(node.name, this.at.library));
         return;
       case "pc":
         this.pc();

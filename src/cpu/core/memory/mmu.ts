@@ -18,7 +18,7 @@ import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 import { asksForTooMany, granuleShift, type Half, hasWideTables, inputBits } from "./granules.ts";
-import { defineRegimes, isOverridden, isSingle, readSingleLeaf, tcrOf } from "./regimes.ts";
+import { defineRegimes, isDefaultCacheable, isOverridden, isSingle, readSingleLeaf, tcrOf } from "./regimes.ts";
 import { Stage2Flags } from "./stage2-table.ts";
 import { AccessKind, Descriptor, Fault, type Physical, type RamLayout } from "./translation.ts";
 import { defineStage2Walk, stage2Flags, throughStage2, translateStage2 } from "./stage2-walk.ts";
@@ -206,7 +206,8 @@ function defineTranslateStage1(c: Code, library: Library, walk: FunctionBuilder,
     c.if(va.shrU(VA_BITS).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, 0)));
     c.store("i64.store", CPU.WALK_IPA, va);
     c.store("i32.store", CPU.WALK_DESCRIPTOR, constant("i32", 0));
-    const device = c.load("i32.load", CPU.DEFAULT_CACHEABLE).select(
+    const byHypervisor = c.load("i32.load", CPU.DEFAULT_CACHEABLE);
+    const device = (hasEl2(library) ? byHypervisor.or(isDefaultCacheable(c)) : byHypervisor).select(
       constant("i32", WRITE_BACK << Rights.AttributesShift),
       Rights.Device | OUTER_SHAREABLE << Rights.ShareabilityShift,
     );

@@ -47,7 +47,12 @@ export function readSingleLeaf(c: Code, descriptor: Value, controls: Value, bits
   return [c.let(single.select(leaf, descriptor)), c.let(single.select(kept.or(controls.and(tableXn).shrU(1)), controls))];
 }
 
+/** Whether memory of EL1&0 is cacheable by default, with stage 1 off. */
+export const isDefaultCacheable = (c: Code): Value => c.load("i32.load", CPU.REGIME_BANK).not().and(hcr(c).and(Hcr.DC).nonZero());
+
 /**
- * Whether stage 1 of EL1&0 is off although SCTLR_EL1.M is set: EL0 below an EL2 that is not a host.
+ * Whether stage 1 of EL1&0 is off although SCTLR_EL1.M is set: EL0 below an EL2 that is not a host,
+ * and HCR_EL2.DC.
  */
-export const isOverridden = (c: Code): Value => c.load("i32.load", CPU.REGIME_BANK).not().and(hcr(c).and(Hcr.TGE | Hcr.E2H).eq(Hcr.TGE));
+export const isOverridden = (c: Code): Value =>
+  c.load("i32.load", CPU.REGIME_BANK).not().and(hcr(c).and(Hcr.TGE | Hcr.E2H).eq(Hcr.TGE)).or(isDefaultCacheable(c));

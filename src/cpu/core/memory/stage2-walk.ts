@@ -5,7 +5,7 @@
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { FaultStatus, Pstate } from "../architecture/exceptions.ts";
 import { PHYSICAL_ADDRESS_BITS } from "../architecture/features.ts";
-import { Hcr, Vtcr } from "../architecture/hypervisor-control.ts";
+import { Hcr, STAGE2_ON, Vtcr } from "../architecture/hypervisor-control.ts";
 import { granulesOf } from "../architecture/translation-control.ts";
 import { hcr } from "../exceptions/el2-entry.ts";
 import { CPU } from "../state/cpu-state.ts";
@@ -54,7 +54,7 @@ export function defineStage2Walk(library: Library, physical: Physical, features:
   defineWalk(new Code(walk), physical, features);
   const c = new Code(library.define("translateStage2", ["i64", "i32"], ["i64"]));
   const ipa = c.parameter(0), access = c.parameter(1);
-  c.if(c.load("i32.load", CPU.REGIME_BANK).or(hcr(c).and(Hcr.VM).eq(0n)), () => {
+  c.if(c.load("i32.load", CPU.REGIME_BANK).or(hcr(c).and(STAGE2_ON).eq(0n)), () => {
     c.store("i32.store", CPU.STAGE2_FLAGS, constant("i32", EVERYTHING));
     c.return(ipa);
   });

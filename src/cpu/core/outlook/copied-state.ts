@@ -66,6 +66,8 @@ const PLACES = new Map<string, number>(
 );
 
 const PC = placeOf("PC"), PSTATE = placeOf("PSTATE");
+// Without EL2 it is PSTATE.
+PLACES.set("ZERO_LEVEL", PSTATE);
 
 /** The name of the stack pointer in use. */
 const stackOf = (pstate: number) => pstate & Pstate.SP ? "SP_EL1" : "SP_EL0";

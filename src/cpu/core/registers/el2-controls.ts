@@ -96,8 +96,16 @@ const TRAPS: readonly (readonly [bit: keyof typeof Hcr, direction: RegisterMove,
 export const trapBits = (name: string, direction: RegisterMove): readonly (keyof typeof Hcr)[] =>
   TRAPS.filter(([, of, names]) => of === direction && names.includes(name)).map(([bit]) => bit);
 
+/** Registers of the debug communications channel, which EL0 has. */
+const CHANNEL: readonly string[] = ["MDCCSR_EL0", "DBGDTR_EL0", "DBGDTRRX_EL0"];
+
 /** Whether EL2 traps an access of EL1 or EL0 to a register; undefined: it never does. */
 export function trapOf(c: Code, name: string, direction: RegisterMove): Value | undefined {
+  // Where debug exceptions go to EL2, MDCR_EL2.TDA counts as set.
+  if (CHANNEL.includes(name)) {
+    const traps = load(c, CPU.MDCR_EL2).and(Mdcr.TDA | Mdcr.TDE).nonZero().or(has(c, Hcr.TGE));
+    return level(c).ne(Pstate.EL2).and(traps);
+  }
   const bits = trapBits(name, direction).map((bit) => has(c, Hcr[bit]));
   if (name === "CPACR_EL1") bits.push(load(c, CPU.CPTR_EL2).and(Cptr.TCPAC).nonZero());
   if (name === "CNTPCT_EL0") bits.push(forbidsTimer(c, Cnthctl.EL1PCTEN));
@@ -107,6 +115,9 @@ export function trapOf(c: Code, name: string, direction: RegisterMove): Value | 
 
 /** Whether code is of EL1, or of an EL0 that is not a host's. */
 export const isGuest = (c: Code): Value => level(c).ne(Pstate.EL2).and(level(c).nonZero().or(isHost(c).not()));
+
+/** Whether EL2 traps DC ZVA. */
+export const trapsZero = (c: Code): Value => isGuest(c).and(has(c, Hcr.TDZ));
 
 /** CNTHCTL_EL2 does not enable what a bit is for. */
 function forbidsTimer(c: Code, bit: number): Value {
@@ -128,7 +139,7 @@ export function trapsUnknown(c: Code, encoding: Value): Value {
   const mdcr = (bit: bigint) => load(c, CPU.MDCR_EL2).and(bit).nonZero();
   const isOsLock = c.let(is(FIELD.crn, encode(0, 0, 1, 0, 0)).and(encoding.and(FIELD.crm | FIELD.op2).nonZero()));
   const isRom = c.let(is(FIELD.crn, encode(0, 0, 1, 0, 0)).and(isOsLock.not()));
-  const debug = isOsLock.select(mdcr(Mdcr.TDOSA), isRom.select(mdcr(Mdcr.TDRA), mdcr(Mdcr.TDA)));
+  const debug = isOsLock.select(mdcr(Mdcr.TDOSA | Mdcr.TDE), isRom.select(mdcr(Mdcr.TDRA | Mdcr.TDE), mdcr(Mdcr.TDA | Mdcr.TDE)));
   const identification = is(OP0 | FIELD.op1 | FIELD.crn, encode(3, 0, 0, 0, 0)).and(encoding.and(FIELD.crm).nonZero());
   const implementation = is(OP0 | encode(0, 0, 11, 0, 0), encode(3, 0, 11, 0, 0));
   const actlr = is(OP0 | FIELD.op1 | FIELD.crn | FIELD.crm | FIELD.op2, encode(3, 0, 1, 0, 1));

@@ -26,11 +26,14 @@ export function inRegimeOfEl1(c: Code, body: () => void): void {
   c.store("i32.store", CPU.REGIME_BANK, before);
 }
 
-/** IC and DC that HCR_EL2 traps: by set and way, to the points of coherency and unification. */
+export const DC_ZVA: SysFields = [3, 7, 4, 1];
+
+/** IC and DC that HCR_EL2 traps: by set and way, to coherency, to unification; DC ZVA. */
 const TRAPPED_MAINTENANCE: readonly (readonly [bit: bigint, operations: readonly SysFields[]])[] = [
   [Hcr.TSW, [[0, 7, 6, 2], [0, 7, 10, 2], [0, 7, 14, 2]]],
   [Hcr.TPCP, [[0, 7, 6, 1], [3, 7, 10, 1], [3, 7, 12, 1], [3, 7, 13, 1], [3, 7, 14, 1]]],
   [Hcr.TPU, [[0, 7, 1, 0], [0, 7, 5, 0], [3, 7, 5, 1], [3, 7, 11, 1]]],
+  [Hcr.TDZ, [DC_ZVA]],
 ];
 
 /** The bit of HCR_EL2 that traps IC, DC or TLBI below EL2, if there is one. */

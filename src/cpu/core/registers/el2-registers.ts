@@ -1,6 +1,6 @@
 // The system registers of EL2 that the core of a CPU with FEAT_EL2 holds, in the form of
 // system-registers.ts. Arm ARM D13.2, D13.8. docs/design/el2.md §1 has what is not built: such a
-// register is not here, such a bit is in `unbuilt`.
+// register is not here.
 
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { Cptr, Hcr, Mdcr, Vtcr } from "../architecture/hypervisor-control.ts";
@@ -33,8 +33,6 @@ function hcrBits(features: ReadonlySet<FeatureName>): bigint {
   return absent.reduce((bits, [feature, of]) => features.has(feature) ? bits : bits & ~of, all);
 }
 
-/** Bits of HCR_EL2 whose effect is missing. */
-const UNBUILT_HCR = Hcr.DC | Hcr.TDZ;
 const MDCR_BITS = Mdcr.TPM | Mdcr.TPMCR | Mdcr.TDE | Mdcr.TDA | Mdcr.TDOSA | Mdcr.TDRA;
 
 /** A register with effects beyond its bits. */
@@ -45,11 +43,9 @@ const active = (
   emit: (c: Code, library: Library, value: Value) => void,
 ): SystemRegister => ({ ...readOnly(name, encoding, address, 2), write: { privilege: 2, emit } });
 
-const sets = (bits: bigint) => (_: Code, value: Value) => value.and(bits).nonZero();
-
 function hcrEl2(features: ReadonlySet<FeatureName>): SystemRegister {
   const bits = hcrBits(features) & ~Hcr.RW;
-  const register = active("HCR_EL2", [3, 4, 1, 1, 0], CPU.HCR_EL2, (c, library, value) => {
+  return active("HCR_EL2", [3, 4, 1, 1, 0], CPU.HCR_EL2, (c, library, value) => {
     const before = c.let(hcr(c));
     c.store("i64.store", CPU.HCR_EL2, value.and(bits).or(Hcr.RW));
     // The tables of EL2 have another form.
@@ -58,7 +54,6 @@ function hcrEl2(features: ReadonlySet<FeatureName>): SystemRegister {
     c.run(callee(library, "updateRegime"));
     c.drop(c.call(exceptionFunction(library, "takeInterrupt"), c.call(callee(library, "currentPc")).add(4)));
   });
-  return { ...register, unbuilt: sets(UNBUILT_HCR & bits) };
 }
 
 /** CPTR_EL2 has two forms. */
@@ -107,7 +102,7 @@ const EL2_REGISTERS: readonly SystemRegister[] = [
   plain("VPIDR_EL2", [3, 4, 0, 0, 0], CPU.VPIDR_EL2, 2),
   plain("VMPIDR_EL2", [3, 4, 0, 0, 5], CPU.VMPIDR_EL2, 2),
   ignored("ACTLR_EL2", [3, 4, 1, 0, 1], 2),
-  { ...masked("MDCR_EL2", [3, 4, 1, 1, 1], CPU.MDCR_EL2, MDCR_BITS, 2), unbuilt: sets(Mdcr.TDE) },
+  masked("MDCR_EL2", [3, 4, 1, 1, 1], CPU.MDCR_EL2, MDCR_BITS, 2),
   cptrEl2,
   // They trap accesses of AArch32, and what is implementation defined.
   masked("HSTR_EL2", [3, 4, 1, 1, 3], CPU.HSTR_EL2, LOW_32, 2),

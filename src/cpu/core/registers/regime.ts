@@ -3,7 +3,7 @@
 // D13.2.132 (TCR_EL2 without E2H); docs/design/el2.md §3, §5.
 
 import { Pstate } from "../architecture/exceptions.ts";
-import { Hcr } from "../architecture/hypervisor-control.ts";
+import { Hcr, STAGE2_ON } from "../architecture/hypervisor-control.ts";
 import { tcrOfSingle } from "../architecture/translation-control.ts";
 import { EL2_REGISTERS, type RegisterName, type VcpuState } from "./vcpu-state.ts";
 
@@ -39,7 +39,8 @@ const VMID_SHIFT = 48n;
  * protecting hypervisor runs its own host with such tables, too, as VMID 0 (pKVM).
  */
 export const isBelowEl2 = (state: Levels): boolean =>
-  state.hasEl2 && regimeOf(state) === "EL1&0" && hasBits(state, Hcr.VM) && state.getRegister("VTTBR_EL2") >> VMID_SHIFT !== 0n;
+  state.hasEl2 && regimeOf(state) === "EL1&0" && (state.getRegister("HCR_EL2") & STAGE2_ON) !== 0n &&
+  state.getRegister("VTTBR_EL2") >> VMID_SHIFT !== 0n;
 
 /** The register of a regime that corresponds to one of EL1. */
 export const registerOf = (name: RegisterName, regime: Regime): RegisterName => regime === "EL1&0" ? name : OF_EL2.get(name) ?? name;

@@ -21,7 +21,7 @@ import { Access, callee, define as defineFunction } from "../state/functions.ts"
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { isGuest } from "./el2-controls.ts";
-import { AT_OF_BOTH, AT_OF_EL2, inRegimeOfEl1, invalidateRegime, TLBI_OF_EL2, trapOfInstruction } from "./el2-instructions.ts";
+import { AT_OF_BOTH, AT_OF_EL2, DC_ZVA, inRegimeOfEl1, invalidateRegime, TLBI_OF_EL2, trapOfInstruction } from "./el2-instructions.ts";
 
 /** op1:CRn:CRm:op2 in 14 bits, as the instruction has them. */
 export function encodeSystemInstruction(op1: number, crn: number, crm: number, op2: number): number {
@@ -196,7 +196,9 @@ export function defineSystemInstructions(library: Library, features: ReadonlySet
 
   {
     const c = new Code(defineFunction(library, "checkZeroAllowed"));
-    trapUnless(c, Sctlr.DZE, () => {});
+    const zva = () => unlessTrapped(c, DC_ZVA, () => {});
+    if (hasEl2(library)) c.if(atEl0(c), () => trapUnless(c, Sctlr.DZE, zva), zva);
+    else trapUnless(c, Sctlr.DZE, () => {});
   }
 }
 

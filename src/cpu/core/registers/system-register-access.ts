@@ -129,15 +129,6 @@ class RegisterAccess {
       c.return(...c.f.results.map(() => constant("i64", 0)));
     });
   }
-
-  /** Leaves the core where a write sets bits whose effect is not built; the function ends then. */
-  refuseUnbuilt(c: Code, { unbuilt }: SystemRegister, value: Value): void {
-    if (!unbuilt) return;
-    c.if(unbuilt(c, value), () => {
-      c.run(exceptionFunction(this.library, "trap"), c.call(this.#syndrome));
-      c.return();
-    });
-  }
 }
 
 /** Op0 3, op1 0, 1 or 3, CRn 0, CRm 0 to 7: the feature ID space (Arm ARM D19.2). */
@@ -174,7 +165,6 @@ function defineWrites(library: Library, access: RegisterAccess): void {
     else {
       access.privileged(c, write.privilege, () => {
         access.trapToEl2(c, register, "write");
-        access.refuseUnbuilt(c, register, c.parameter(1));
         const bit = WRITE_BITS.get(name);
         if (bit !== undefined) c.store("i64.store", WRITTEN_REGISTERS, c.load("i64.load", WRITTEN_REGISTERS).or(bit));
         write.emit(c, library, c.parameter(1));

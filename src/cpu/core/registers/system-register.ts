@@ -36,8 +36,6 @@ export interface SystemRegister {
   readonly read?: AllowedAccess<(c: Code, library: Library) => Value>;
   /** MSR (register). */
   readonly write?: AllowedAccess<(c: Code, library: Library, value: Local) => void>;
-  /** Whether a write asks for an effect that is not built: it leaves the core as a trap. */
-  readonly unbuilt?: (c: Code, value: Value) => Value;
 }
 
 export type Encoding = readonly [op0: number, op1: number, crn: number, crm: number, op2: number];

@@ -15,7 +15,7 @@ import {
   SCTLR_EPAN_SHIFT,
   SCTLR_MSCEN_SHIFT,
 } from "../architecture/exceptions.ts";
-import { CACHES, ccsidr, CLIDR_EL1, CTR_EL0, DCZID_EL0, wideCcsidr } from "../architecture/features.ts";
+import { CACHES, ccsidr, CLIDR_EL1, CTR_EL0, DCZID_DZP_SHIFT, DCZID_EL0, wideCcsidr } from "../architecture/features.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { fpcrMask, FPSR_MASK } from "../fp/formats.ts";
 import { tlbFunction } from "../memory/tlb.ts";
@@ -25,7 +25,7 @@ import { callee } from "../state/functions.ts";
 import { TlbSpace } from "../state/tlb-layout.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { pendingInterrupts } from "./el2-controls.ts";
+import { pendingInterrupts, trapsZero } from "./el2-controls.ts";
 import { performanceRegisters, withEvent } from "./performance-registers.ts";
 import {
   constantRegister,
@@ -285,6 +285,20 @@ const identity = (name: string, encoding: Encoding, address: number, ofEl1: numb
   },
 });
 
+/** DCZID_EL0: DZP says that DC ZVA is refused where it is read. */
+const zeroIdentity: SystemRegister = {
+  ...constantRegister("DCZID_EL0", [3, 3, 0, 0, 7], DCZID_EL0, 0),
+  read: {
+    privilege: 0,
+    emit: (c, library) => {
+      const sctlr = regimeBank(c, library).load("i32.load", CPU.SCTLR_EL1), level = pstate(c).and(Pstate.ElMask);
+      const refused = level.not().and(sctlr.and(Sctlr.DZE).not());
+      const trapped = hasEl2(library) ? trapsZero(c) : undefined;
+      return (trapped ? refused.or(trapped) : refused).wide().shl(DCZID_DZP_SHIFT).or(DCZID_EL0);
+    },
+  },
+};
+
 /** The registers that every core holds in one form. */
 const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   identity("MIDR_EL1", [3, 0, 0, 0, 0], CPU.MIDR_EL1, CPU.VPIDR_EL2),
@@ -297,7 +311,7 @@ const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   debugChannel("DBGDTRRX_EL0", 5, true),
   masked("CSSELR_EL1", [3, 2, 0, 0, 0], CPU.CSSELR_EL1, 0xfn),
   constantRegister("CTR_EL0", [3, 3, 0, 0, 1], CTR_EL0, sctlrAllows(Sctlr.UCT)),
-  constantRegister("DCZID_EL0", [3, 3, 0, 0, 7], DCZID_EL0, 0),
+  zeroIdentity,
 
   {
     ...readOnly("CPACR_EL1", [3, 0, 1, 0, 2], CPU.CPACR_EL1),

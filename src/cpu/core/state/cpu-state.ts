@@ -545,6 +545,8 @@ export const CPU = {
    */
   VIRTUAL_LINES: word(),
   DEACTIVATES: word(),
+  /** PSTATE.EL, or 0 where EL2 traps DC ZVA of EL1. i32. */
+  ZERO_LEVEL: word(),
   /** The TLB spaces of the two regimes, of which `TLB_SPACE` is one. i32. */
   TLB_SPACE_EL1: word(),
   TLB_SPACE_EL2: word(),

@@ -192,7 +192,7 @@ export const system = (): Instruction[] => [
     {},
     (f) => `sys\t#3, C7, C4, #1${f.Rt === 31 ? "" : `, ${x(f.Rt)}`}`,
     ({ Rt }, $) => {
-      $.if($.isZero($.and($.state("PSTATE"), PSTATE_EL)), () => $.doFaulting("checkZeroAllowed"));
+      $.if($.isZero($.and($.state("ZERO_LEVEL"), PSTATE_EL)), () => $.doFaulting("checkZeroAllowed"));
       const place = $.ramAddress(64, $.let($.X(Rt)), true);
       for (let at = 0; at < 64; at += 16) $.ramStore("v128.store", place, $.v128(0n, 0n), at);
     },

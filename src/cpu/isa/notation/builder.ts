@@ -55,6 +55,8 @@ const STATE_TYPES = {
   FPCR: "i32",
   FPSR: "i32",
   PSTATE: "i32",
+  /** PSTATE, or with FEAT_EL2 its EL alone: 0 there where DC ZVA has to be checked. */
+  ZERO_LEVEL: "i32",
   EVENT: "i32",
   SP_EL0: "i64",
   TPIDR_EL0: "i64",

@@ -1,7 +1,6 @@
 // System registers that trap to EL2: identification, the GIC's CPU interface, ACTLR and debug
 // (docs/spec/hypervisor.md §6.7, docs/spec/observed.md §3). Others are UNDEFINED for the guest.
 
-import { systemRegisterNumber, systemRegisterText } from "../../../cpu/isa/names/system-register-names.ts";
 import { iccKey } from "../gic/gic-registers.ts";
 import { idRegister, isOffered } from "./id-registers.ts";
 import { traceRegister } from "./traps-trace.ts";
@@ -48,19 +47,6 @@ export function handleSystemRegister(vcpu: Vcpu, esr: number): boolean {
   core.skip(vcpu.registers);
   return true;
 }
-
-/**
- * The name of a register of EL2 that a trapped access writes although the core holds it: the value
- * has a bit whose effect is not built. Undefined for all other accesses.
- */
-export function unbuiltControl({ names }: Vcpu["registers"], esr: number): string | undefined {
-  const { op0, op1, crn, crm, op2, isRead } = new TrappedAccess(esr);
-  const name = systemRegisterText(systemRegisterNumber(op0, op1, crn, crm, op2)).toUpperCase();
-  return !isRead && op1 === EL2_OP1 && names.some((known) => known === name) ? name : undefined;
-}
-
-/** op1 of the registers of EL2. */
-const EL2_OP1 = 4;
 
 /** Whether a trapped access reads the feature ID space (op0 3, op1 0, 1 or 3, CRn 0, CRm 0..7). */
 export function isIdentificationRead(esr: number): boolean {

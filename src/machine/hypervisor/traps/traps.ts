@@ -9,7 +9,7 @@ import { handleBusAccess, handleDataAbort, handleInstructionAbort } from "./trap
 import { semihostingCall } from "../semihosting/semihosting-calls.ts";
 import { clearBehind } from "./call-registers.ts";
 import { isOffered } from "./id-registers.ts";
-import { handleSystemRegister, isIdentificationRead, unbuiltControl } from "./traps-sysreg.ts";
+import { handleSystemRegister, isIdentificationRead } from "./traps-sysreg.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
 /** ISS of HVC and SMC: the immediate. */
@@ -67,7 +67,7 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
     case ExceptionClass.SystemRegister:
       if (handleSystemRegister(vcpu, exit.esr)) break;
       if (isIdentificationRead(exit.esr)) refuseIdentification(vcpu, exit.esr);
-      else if (!stopsAtUnbuilt(vcpu, exit.esr)) injectUndefined(vcpu);
+      else injectUndefined(vcpu);
       break;
     case ExceptionClass.DataAbortLower:
       handleDataAbort(vcpu, exit);
@@ -93,16 +93,6 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
  */
 function refuseIdentification(vcpu: Vcpu, esr: number): void {
   vcpu.services.core.takeException(vcpu.registers, isOffered("FEAT_IDST", vcpu) ? esr : syndrome(ExceptionClass.Unknown, 0));
-}
-
-/** Stops the machine at a write to a control of EL2 whose effect is not built. */
-function stopsAtUnbuilt(vcpu: Vcpu, esr: number): boolean {
-  const name = unbuiltControl(vcpu.registers, esr);
-  if (name === undefined) return false;
-  const value = vcpu.services.core.storeValue(vcpu.registers, esr).toString(16);
-  const at = vcpu.registers.pc.toString(16);
-  vcpu.services.stop(`${vcpu.name} writes 0x${value} to ${name} at 0x${at}: el2 has not built the effect of one of these bits`);
-  return true;
 }
 
 /** A trapped instruction without a handler is UNDEFINED for the guest. */

@@ -27,7 +27,7 @@ export function guestEntries(vcpu: VcpuState): bigint[] {
 /** The exit of a guest of a vCPU at a vector; undefined if it is not one: EL0 of a host. */
 export function guestExit(vcpu: VcpuState, time: number): Observed | undefined {
   const hcr = vcpu.getRegister("HCR_EL2");
-  if (!(hcr & Hcr.VM) || hcr & Hcr.TGE) return undefined;
+  if (!(hcr & (Hcr.VM | Hcr.DC)) || hcr & Hcr.TGE) return undefined;
   const offset = Number(BigInt.asUintN(64, vcpu.pc - vcpu.getRegister("VBAR_EL2"))) - Vector.LowerAarch64;
   const kind = KINDS[offset / VECTOR_SIZE];
   if (kind === undefined) return undefined;

@@ -187,7 +187,10 @@ Deno.test("EL0 has its own registers", () => {
   msr(cpu, "TPIDR_EL0", 7n);
   assert.equal(mrs(cpu, "TPIDR_EL0").value, 7n);
   assert.equal(mrs(cpu, "TPIDRRO_EL0").value, 0n);
+  cpu.set("SCTLR_EL1", 1n << 14n);
   assert.equal(mrs(cpu, "DCZID_EL0").value, 4n);
+  cpu.set("SCTLR_EL1", 0n);
+  assert.equal(mrs(cpu, "DCZID_EL0").value, 0x14n, "DZP, where SCTLR_EL1.DZE forbids DC ZVA");
   assert.equal(msr(cpu, "TPIDRRO_EL0", 1n).esr, UNDEFINED);
 });
 

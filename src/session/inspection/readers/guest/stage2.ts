@@ -48,6 +48,6 @@ export function stage2Of(
   ram: Ram,
   sizes: Pick<Sizes, "granules">,
 ): PhysicalAddress {
-  const below = inSpace(space), hasTables = registers.hasEl2 && (registers.getRegister("HCR_EL2") & Hcr.VM) !== 0n;
+  const below = inSpace(space), hasTables = registers.hasEl2 && (registers.getRegister("HCR_EL2") & (Hcr.VM | Hcr.DC)) !== 0n;
   return hasTables && regimeOf(registers) === "EL1&0" ? throughGuest(guestTablesOf(registers, sizes), below, ram) : below;
 }
