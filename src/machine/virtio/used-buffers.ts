@@ -14,6 +14,9 @@ export interface UsedBuffer {
   readonly written: number;
 }
 
+/** Descriptors that are read: each chain of a hostile driver may have as many as its queue. */
+const READ_MAX = 1024;
+
 /** Where a queue is, and how many chains it has given back, modulo 2^16. */
 interface QueuePlace {
   readonly size: number;
@@ -27,11 +30,11 @@ interface QueuePlace {
  * undefined if it has, if there is none, or if a ring cannot be read.
  */
 export function unwrittenBuffer(memory: GuestMemory, queue: QueuePlace, address: number): UsedBuffer | undefined {
-  const words = new GuestWords(memory), { size, used, device } = queue;
+  const words = new GuestWords(memory), { size, used, device } = queue, budget = { left: READ_MAX };
   try {
-    for (let back = 1; back <= Math.min(size, used); back++) {
+    for (let back = 1; back <= Math.min(size, used) && budget.left > 0; back++) {
       const entry = usedEntryAt(device, size, used - back);
-      const found = bufferOf(words, queue, { head: words.readU32(entry), written: words.readU32(entry + 4) }, address);
+      const found = bufferOf(words, queue, { head: words.readU32(entry), written: words.readU32(entry + 4) }, address, budget);
       if (found) return found.isWritten ? undefined : found;
     }
   } catch (error) {
@@ -45,9 +48,10 @@ function bufferOf(
   { size, descriptors }: QueuePlace,
   { head, written }: { readonly head: number; readonly written: number },
   address: number,
+  budget: { left: number },
 ): UsedBuffer & { readonly isWritten: boolean } | undefined {
   let table = descriptors, entries = size, index = head, room = 0;
-  for (let steps = 0; index < entries && steps < entries; steps++) {
+  for (let steps = 0; index < entries && steps < entries && budget.left > 0; steps++, budget.left--) {
     const one = readDescriptor(words.readBlock(table + DESCRIPTOR_SIZE * index, "a descriptor"));
     if (one.flags & Descriptor.INDIRECT) {
       if (table !== descriptors) return undefined;

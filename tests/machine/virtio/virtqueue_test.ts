@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { RngDevice } from "../../../src/machine/virtio/rng/rng.ts";
 import { LEGACY_PAGE_SIZE, QUEUE_PFN, VirtioMmioRegister as R, VirtioStatus } from "../../../src/machine/devices/virtio-mmio-registers.ts";
+import { unwrittenBuffer } from "../../../src/machine/virtio/used-buffers.ts";
 import { MEMORY_BASE, QUEUE_SIZE, TestDriver } from "./driver.ts";
 
 function rng() {
@@ -137,6 +138,34 @@ Deno.test("a reset leaves the place of the used ring, and a write of another siz
   }
   other.initialize();
   assert.deepEqual([other.transport.queues[0].held(used), other.transport.ignored], [false, undefined]);
+});
+
+Deno.test("a buffer without a byte of the device is found in the newest chain that has it", () => {
+  const driver = rng();
+  driver.initialize();
+  driver.request([{ in: 3 }]);
+  const [queue] = driver.transport.queues, table = queue.at("descriptors");
+  const address = Number(driver.view.getBigUint64(table - MEMORY_BASE, true));
+  const { memory } = driver;
+  assert.equal(queue.unwritten(memory, address), undefined, "written");
+  assert.equal(queue.unwritten(memory, address - 1), undefined, "no buffer");
+  driver.view.setUint16(table - MEMORY_BASE + 12, 0, true);
+  assert.deepEqual(queue.unwritten(memory, address), { descriptor: 0, writable: false, written: 3, isWritten: false });
+});
+
+Deno.test("a queue whose chains all go through its table is read for a bounded time", () => {
+  const bytes = new Uint8Array(0x4000), view = new DataView(bytes.buffer), size = 256, device = 0x2000;
+  for (let i = 0; i < size; i++) {
+    view.setUint16(16 * i + 12, 1, true);
+    view.setUint16(16 * i + 14, (i + 1) % size, true);
+  }
+  let reads = 0;
+  const memory = {
+    read: (at: number, into: Uint8Array) => (reads++, into.set(bytes.subarray(at, at + into.length)), true),
+    write: () => false,
+  };
+  assert.equal(unwrittenBuffer(memory, { size, descriptors: 0, device, used: size }, 1), undefined);
+  assert.ok(reads > size && reads <= 1024 + 2 * size, `${reads} reads`);
 });
 
 Deno.test("the first rule that a driver breaks is the one that is told, with its values", () => {
