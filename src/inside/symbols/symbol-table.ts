@@ -63,6 +63,8 @@ const END = "_end";
 /** Symbols for compilers and debuggers, which mean nothing to readers. */
 const DOLLAR = "$".charCodeAt(0);
 const MAPPING = /^\$[xd](\.|$)/;
+/** Symbols of data, which are no code. */
+const DATA = "DdBbRr";
 
 /** Symbols in the order of addresses; of equal ones in the order they came in. */
 export interface SymbolList {
@@ -75,16 +77,26 @@ export interface SymbolList {
   symbol(index: number): GuestSymbol;
   /** The symbol of this name; of several the lowest. */
   find(name: string): GuestSymbol | undefined;
+  /** Whether the assembler has marked what is at an address as data; undefined without marks. */
+  isMarkedData?(address: bigint): boolean | undefined;
 }
 
 /** Symbols that were made before. */
 class MadeSymbols implements SymbolList {
   readonly #symbols: readonly GuestSymbol[];
+  /** Mapping symbols (ELF for the Arm 64-bit Architecture, 5.5.5). */
+  readonly #marks: readonly GuestSymbol[];
   readonly #byName = new Map<string, GuestSymbol>();
 
   constructor(symbols: Iterable<GuestSymbol>) {
-    const named = [...symbols].filter(({ name }) => name !== "" && !(name.charCodeAt(0) === DOLLAR && MAPPING.test(name)));
-    this.#symbols = named.sort((a, b) => a.address < b.address ? -1 : a.address > b.address ? 1 : 0);
+    const named: GuestSymbol[] = [], marks: GuestSymbol[] = [];
+    for (const symbol of symbols) {
+      const { name } = symbol;
+      if (name.charCodeAt(0) === DOLLAR && MAPPING.test(name)) marks.push(symbol);
+      else if (name !== "") named.push(symbol);
+    }
+    this.#symbols = named.sort(byAddress);
+    this.#marks = marks.sort(byAddress);
     for (const symbol of this.#symbols) if (!this.#byName.has(symbol.name)) this.#byName.set(symbol.name, symbol);
   }
 
@@ -112,7 +124,14 @@ class MadeSymbols implements SymbolList {
   find(name: string): GuestSymbol | undefined {
     return this.#byName.get(name);
   }
+
+  isMarkedData(address: bigint): boolean | undefined {
+    const marks = this.#marks, index = firstIndex(marks.length, (index) => marks[index].address > address) - 1;
+    return index < 0 ? undefined : marks[index].name[1] === "d";
+  }
 }
+
+const byAddress = (a: GuestSymbol, b: GuestSymbol): number => a.address < b.address ? -1 : a.address > b.address ? 1 : 0;
 
 /** Symbols by address and by name. */
 export class SymbolTable {
@@ -165,6 +184,12 @@ export class SymbolTable {
       return undefined;
     }
     return { symbol: this.#list.symbol(this.#list.after(start - 1n)), offset: address - start };
+  }
+
+  /** Whether an address has data: by the assembler's marks, or else by its symbol. */
+  isData(address: bigint): boolean {
+    const place = this.at(address);
+    return place !== undefined && (this.#list.isMarkedData?.(address) ?? DATA.includes(place.symbol.type));
   }
 
   /** Whether a program ends with the last symbol: what follows is something else. */

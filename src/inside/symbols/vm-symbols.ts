@@ -372,6 +372,10 @@ export function placeIn(tables: readonly SymbolTable[], address: bigint): Symbol
   return undefined;
 }
 
+/** Whether the first table with a place for an address has data there. */
+export const isDataIn = (tables: readonly SymbolTable[], address: bigint): boolean =>
+  tables.find((table) => table.at(address))?.isData(address) ?? false;
+
 /** The text of that place, such as `cpu_do_idle+0x14`. */
 export function nameIn(tables: readonly SymbolTable[], address: bigint): string | undefined {
   const place = placeIn(tables, address);

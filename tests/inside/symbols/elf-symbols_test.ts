@@ -56,6 +56,14 @@ Deno.test("a table names addresses by the first symbol at or before them, and re
   assert.equal(table.resolve("nobody"), undefined);
 });
 
+Deno.test("an address has data by the assembler's marks; without marks, by the symbol that it belongs to", () => {
+  const marks = [["$x", 0n], ["$d.1", 8n], ["$x", 16n], ["$d", 16n]] as const, [{ address: start }, , { address: end }] = SYMBOLS;
+  const marked = new SymbolTable([...SYMBOLS, ...marks.map(([name, at]) => ({ name, type: "t", address: start + at }))], "test");
+  assert.deepEqual([0n, 4n, 8n, 12n, 16n].map((at) => marked.isData(start + at)), [false, false, true, true, true]);
+  const table = new SymbolTable(SYMBOLS, "test");
+  assert.deepEqual([start, end, end + 8n, 0x20n].map((at) => table.isData(at)), [false, true, true, false]);
+});
+
 Deno.test("an object names its address, not the label that ends what is before it", async () => {
   const folder = await Deno.makeTempDir();
   try {

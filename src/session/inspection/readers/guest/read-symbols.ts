@@ -6,7 +6,7 @@ import { disassemble } from "../../../../cpu/isa/disassemble.ts";
 import { type Hypervisor, type Vcpu, wordAt } from "../../../../machine/hypervisor/inspect.ts";
 import { CodeFrames } from "../../../../inside/symbols/code-frames.ts";
 import { guestReader, ruleAt } from "../../../../inside/symbols/unwind.ts";
-import { nameIn, placeIn } from "../../../../inside/symbols/vm-symbols.ts";
+import { isDataIn, nameIn, placeIn } from "../../../../inside/symbols/vm-symbols.ts";
 import { loadsAt } from "../../../../inside/linux/kernel/loaded-modules.ts";
 import type { BreakPlace } from "../../../../model/queries/stop-rule.ts";
 import { moduleSymbol, placesNamed, placeText, type SymbolTable } from "../../../../inside/symbols/symbol-table.ts";
@@ -290,10 +290,12 @@ interface CodeSurroundings {
   readonly pc: bigint | undefined;
 }
 
-/** The row of an instruction. */
+/** The row of an instruction, or of a word that is data and that no vCPU is about to execute. */
 export function codeRow({ vm, tables, pc }: CodeSurroundings, at: bigint, word: number): RowOf<typeof CODE> {
-  const text = aliasText(disassemble(word, at)), [mnemonic, operands = ""] = text.split("\t");
-  const address = isBranch(word) ? ADDRESS.exec(operands)?.[0] : undefined;
+  const isData = at !== pc && isDataIn(tables, at);
+  const text = isData ? dataText(word) : aliasText(disassemble(word, at)), [mnemonic, operands = ""] = text.split("\t");
+  const branches = !isData && mnemonic !== UNDEFINED && isBranch(word);
+  const address = branches ? ADDRESS.exec(operands)?.[0] : undefined;
   const target = address === undefined ? undefined : nameIn(tables, BigInt(address));
   const place = placeIn(tables, at);
   return {
@@ -305,10 +307,16 @@ export function codeRow({ vm, tables, pc }: CodeSurroundings, at: bigint, word: 
     mnemonic,
     operands: address === undefined || target === undefined ? operands : operands.slice(0, -address.length),
     target: target ?? null,
-    leaves: mnemonic !== UNDEFINED && isBranch(word) && word >>> 22 !== SYSTEM,
+    leaves: branches && word >>> 22 !== SYSTEM,
     label: place?.offset === 0n ? place.symbol.name : null,
     pc: at === pc,
   };
+}
+
+/** A word that is no instruction, with its characters if it is text. */
+function dataText(word: number): string {
+  const characters = String.fromCharCode(word & 0xff, word >>> 8 & 0xff, word >>> 16 & 0xff, word >>> 24);
+  return `.word\t${hex(word, 8)}${/^[ -~]+\0*$/.test(characters) ? ` ; ${JSON.stringify(characters.replace(/\0+$/, ""))}` : ""}`;
 }
 
 /** The target of a branch, at the end of its operands. */
