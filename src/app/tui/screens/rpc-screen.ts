@@ -10,7 +10,7 @@ import { isNotification, rpcColumns } from "../panes/queues/rpc-columns.ts";
 import { below, beside, type Body, type Placed, type ScreenPanes, sharedRows } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
-import { plainText } from "../../../model/queries/texts/format.ts";
+import { fieldText } from "../../../model/queries/texts/format.ts";
 import { parseId } from "../../../model/queries/ids.ts";
 import type { Json, RowOf } from "../../../model/queries/table.ts";
 import { RPCS } from "../../../model/queries/tables.ts";
@@ -122,7 +122,7 @@ function fieldLines(fields: Json): Line[] {
   return entries.flatMap(([name, value]): Line[] => {
     const values = Array.isArray(value) ? value : [value];
     if (!values.length) return [fieldLine(name, "-", "dim")];
-    return values.map((one, index) => fieldLine(index ? "" : name, plainText(one), "text"));
+    return values.map((one, index) => fieldLine(index ? "" : name, fieldText(name, one), "text"));
   });
 }
 

@@ -54,9 +54,12 @@ export function plainText(value: Json): string {
   return String(value);
 }
 
+/** Fields of requests that hold VMIDs. */
+const VMIDS: ReadonlySet<string> = new Set(["vmid", "from", "to", "owner", "partner"]);
+
 /** A field of structured data: VMIDs are hexadecimal, as wherever VMs are listed. */
 export function fieldText(name: string, value: Json): string {
-  return name === "vmid" && typeof value === "number" ? hex(value) : plainText(value);
+  return VMIDS.has(name) && typeof value === "number" ? hex(value) : plainText(value);
 }
 
 /** A file without its folders, with what follows it. */

@@ -9,7 +9,7 @@ function withNotification(query: Query) {
   const answer = phoneAnswer(query);
   if (query.table !== "rpc.ls") return answer;
   const [first] = phoneRows("rpc.ls");
-  const note = { ...first, id: "rpc:215", msg: "VM_STATUS", about: "vm:rt", seq: null, res: "running", request: { to: 3, vm_state: 3 } };
+  const note = { ...first, id: "rpc:215", msg: "VM_STATUS", about: "vm:rt", seq: null, res: "running", request: { to: 0x81, vm_state: 3 } };
   return { ...answer, rows: [...answer.rows, note] };
 }
 
@@ -76,7 +76,7 @@ Deno.test("beside the bytes is the answer: result, what drivers return, the time
   rig.answer = withNotification;
   rig.time += 1000;
   rig.sample();
-  assert.match(await rig.text(), /Notification rpc:215[^]*A notification has no answer/);
+  assert.match(await rig.text(), /Notification rpc:215[^]*to +0x81 [^]*A notification has no answer/);
 });
 
 Deno.test("the screen of requests says that there are none, and which error occurred", async () => {

@@ -80,5 +80,10 @@ Deno.test("a request about memory says size, rights and parcel, and nothing of t
   assert.equal(event("rpc", "MEM_LEND", lend, { handle: 1 }), "MEM_LEND size 64K to 0x81 rwx -> OK parcel:0x1");
   const notice = { from: 3, sequence: 6, handle: 1, flags: 1, mem_info_tag: 0, vmids: [{ vmid: 0x81 }] };
   assert.equal(event("rpc", "MEM_NOTIFY", notice, {}), "MEM_NOTIFY parcel:0x1 flags 1 to 0x81 -> OK");
+  const resources = [{ partner: 0x81, handle: 4 }, { partner: 0, handle: 5 }];
+  assert.equal(
+    event("rpc", "VM_GET_HYP_RESOURCES", { from: 3, sequence: 6, vmid: 0x82 }, { resources }),
+    "VM_GET_HYP_RESOURCES vmid 0x82 -> OK resources partner=0x81 handle=4, partner=0x0 handle=5",
+  );
   assert.equal(event("rpc", "VM_START", { from: 3, sequence: 7, vmid: 0x81 }, {}), "VM_START vmid 0x81 -> OK");
 });

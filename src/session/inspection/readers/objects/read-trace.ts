@@ -38,6 +38,7 @@ import { SLICE_REASONS, type SliceReason } from "../../../../model/queries/facts
 import { blocksText } from "../../../../model/queries/facts/wait.ts";
 import { resultText } from "../../../../model/queries/message-bytes.ts";
 import type { Json, RowOf } from "../../../../model/queries/table.ts";
+import { plainText } from "../../../../model/queries/texts/format.ts";
 import { hex } from "../../../../kit/support/text/number-text.ts";
 import type { EVENTS, REASONS, RPCS, SLICES } from "../../../../model/queries/tables.ts";
 import { hintText, hintValues } from "../../../../kit/support/text/hint.ts";
@@ -90,7 +91,7 @@ function valueText(value: unknown): string {
   if (typeof value === "bigint") return hex(value);
   if (typeof value === "string") return value;
   if (typeof value === "number") return value > 9 ? hex(value) : String(value);
-  return JSON.stringify(plain(value));
+  return Array.isArray(value) ? value.map((one) => plainText(plain(one))).join(", ") || "none" : plainText(plain(value));
 }
 
 /** A name without an index belongs to a VM whose vCPU is unknown. */
