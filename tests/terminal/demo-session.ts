@@ -12,7 +12,8 @@ function environment(folder: string): Record<string, string> {
 
 /** The command line for a shell, with its own runtime folder. */
 export function shell(folder: string, ...args: string[]): string {
-  const set = Object.entries(environment(folder)).map(([name, value]) => `${name}=${value}`);
+  // What the screens show does not depend on the colors of who runs the test.
+  const set = Object.entries({ ...environment(folder), NO_COLOR: "" }).map(([name, value]) => `${name}=${value}`);
   return [...set, ...el2Command(...args).map(shellQuoted)].join(" ");
 }
 

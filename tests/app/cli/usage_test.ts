@@ -41,6 +41,8 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   [`boot ${NOT_AN_IMAGE} --cpus 9`, /"9" is outside 1\.\.8/],
   [`boot ${NOT_AN_IMAGE} --memory 1XB`, /"1XB" is not a size; use for example 512MiB/],
   [`boot ${NOT_AN_IMAGE} --memory 3MiB`, /memory "3MiB" is outside 8MiB\.\.3064MiB/],
+  [`boot ${NOT_AN_IMAGE} --memory 1TiB`, /memory "1TiB" is outside 8MiB\.\.3064MiB/],
+  ["run demo --memory-budget 1MiB", /"1MiB" is outside 16MiB\.\.64GiB\./],
   [`boot ${NOT_AN_IMAGE} --timeout 5`, /"5" is not a duration/],
   [`boot ${NOT_AN_IMAGE} --hash-at 5,4`, /not an ascending list/],
   [`boot ${NOT_AN_IMAGE} --cpsu 3`, /unknown option "--cpsu"; did you mean "--cpus"\?/],

@@ -67,6 +67,7 @@ Deno.test("progress has a rate and an end, and is shown only for work that takes
   });
   assert.equal(lines, "el2: writing x: 100 pages, 9/s\nel2: writing x: 200 pages, 10/s\n");
   assert.equal(new Rate("bytes").of(5, 10), "5 of 10 bytes");
+  assert.equal(new Rate("ns").of(160_000, 1_000_000), "0.2ms of 1.0ms");
 });
 
 Deno.test("Ctrl-C ends a long work in order, in a loop and in a wait", async () => {

@@ -12,6 +12,8 @@ Deno.test("of two sessions one has to be named; down ends it and takes its socke
   const { code, stderr } = await place.el2("vm", "ls");
   assert.equal(code, 3);
   assert.match(stderr, /several sessions are running: one, two; name one: --session NAME/);
+  const nobody = await place.el2("down", "nope");
+  assert.deepEqual([nobody.code, nobody.stderr], [3, 'el2: no session called "nope"; use one of one, two\n']);
   assert.match((await place.el2("down")).stderr, /several sessions are running: one, two; name one: el2 down NAME\n$/);
   const named = (...words: string[]) => place.json("mem", "limits", ...words).then(({ session }) => session);
   assert.equal(await named("--session", "two"), "two");

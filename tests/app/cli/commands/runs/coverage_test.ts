@@ -48,6 +48,9 @@ Deno.test("el2 coverage and el2 profile count a recording, the same each time, a
     const named = rows.filter(({ name }) => name !== "?").reduce((all, { insn }) => all + Number(insn), 0);
     assert.equal(named, sum, "every instruction of the demo is in a function");
 
+    const lines = await el2("profile", "--by", "line", a), lacks = "no VM has debug information, so there are no lines; give an ELF file";
+    assert.ok(lines.code === 0 && lines.stderr.startsWith(`el2: profile: ${lacks}`), lines.stderr);
+
     // A short run is sampled more often, unless that is given.
     const counts = [[], ["--every", "1ms"]].map(async (every) =>
       Number(/^el2: (\d+) samples/m.exec((await el2("profile", a, "--stacks", `${folder}/short.txt`, ...every)).stderr)?.[1])

@@ -33,6 +33,8 @@ Deno.test("break stops the machine at an event or before an instruction, vcpu st
     2,
     true,
   ]);
+  const nowhere = await place.el2("break", "--at", "hello");
+  assert.deepEqual([nowhere.code, /^el2: "hello" is not a place in a VM; use for example hello:main, /.test(nowhere.stderr)], [1, true]);
   const late = await place.el2("vcpu", "step", "ping/0", "--count", "1000000", "--timeout", "100ms");
   assert.deepEqual([late.code, late.stderr], [4, "el2: ping/0 has not executed 1000000 instructions within 0.1 s\n"]);
   await place.json("break", "--remove", "all");

@@ -76,7 +76,10 @@ async function finds(place: Place): Promise<void> {
   assert.deepEqual([first.kind, first.by, more.length], ["exec", "vcpu:ping/0", 0]);
   const absent = ["ipa:ping/0x80000000", "--value", "0x123456789abcdef0"];
   assert.deepEqual(await find(...absent), []);
-  assert.equal((await place.el2("find", ...absent)).stdout, "nothing found\n");
+  for (const words of [absent, ["--event", "kind=rpc refused=yes"]]) {
+    const { code, stdout } = await place.el2("find", ...words);
+    assert.deepEqual([code, stdout], [0, "nothing found\n"], words.join(" "));
+  }
 
   const filter = "kind=hvc name=msgqueue_send vm=ping",
     ids = (rows: readonly Record<string, unknown>[]) => rows.map(({ id }) => String(id));
