@@ -23,10 +23,22 @@ export function launcher(deno: string, version: string, checkout: string): strin
   return `#!/bin/sh\n${head}export ${ENVIRONMENT}\n${again}${startAndWait(`${shellQuoted(deno)} ${run}`)}`;
 }
 
+const USAGE = "deno task install [FOLDER] puts a launcher named el2 into FOLDER, or into ~/.local/bin";
+
+/** Ends with a line: of help on stdout with 0, of an error on stderr with 2. */
+function end(error?: string): never {
+  if (error === undefined) console.log(USAGE);
+  else console.error(`install: ${error}; ${USAGE}`);
+  Deno.exit(error === undefined ? 0 : 2);
+}
+
 if (import.meta.main) {
-  const home = Deno.env.get("HOME");
-  const folder = Deno.args[0] ?? (home && `${home}/.local/bin`);
-  if (!folder) throw new Error("HOME is not set; name a folder on your PATH: deno task install FOLDER");
+  const home = Deno.env.get("HOME"), [named, more] = Deno.args, option = Deno.args.find((arg) => arg.startsWith("-"));
+  if (option === "--help" || option === "-h") end();
+  if (option !== undefined) end(`no option "${option}"`);
+  if (more !== undefined) end(`"${more}" is one word too many`);
+  const folder = named ?? (home && `${home}/.local/bin`);
+  if (!folder) end("HOME is not set; name a folder on your PATH");
   const checkout = fileURLToPath(new URL("..", import.meta.url));
   await Deno.mkdir(folder, { recursive: true });
   writeWhole(`${folder}/el2`, launcher(Deno.execPath(), Deno.version.deno, checkout), { mode: 0o755 });

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { launcher } from "../../scripts/install.ts";
+import { denoFolder } from "../support/el2.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 import { MALLOC_SETTINGS } from "../../src/kit/support/computer/garbage.ts";
 
 /** Runs a launcher, with a program named npx that says how it was called. */
@@ -35,3 +37,25 @@ Deno.test("a launcher with a Deno of npx has npx bring it again once npm's cache
   const gone = "/nowhere/_npx/1/node_modules/deno/bin/deno";
   assert.match(await run(gone), /^npx -y deno@1\.2\.3 run -q --config \/check out\/deno\.json .* ls a b\n$/);
 });
+
+Deno.test("install takes a folder and no options: --help makes none", () =>
+  inFolder(async (folder) => {
+    const script = new URL("../../scripts/install.ts", import.meta.url), config = new URL("../../deno.json", import.meta.url).pathname;
+    const install = async (...words: string[]) => {
+      const args = ["run", "-A", "--no-check", "--config", config, script.href, ...words];
+      const env = { HOME: folder, DENO_DIR: denoFolder(), NO_COLOR: "1" };
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: folder, env }).output();
+      return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+    };
+    const help = await install("--help");
+    assert.deepEqual([help.code, help.stderr], [0, ""]);
+    assert.match(help.stdout, /^deno task install \[FOLDER\] /);
+    for (const [words, says] of [[["--force"], /^install: no option "--force"; /], [["a", "b"], /^install: "b" is one word/]] as const) {
+      const { code, stdout, stderr } = await install(...words);
+      assert.deepEqual([code, stdout], [2, ""]);
+      assert.match(stderr, says);
+    }
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+    assert.equal((await install("bin")).code, 0);
+    assert.deepEqual([...Deno.readDirSync(`${folder}/bin`)].map(({ name }) => name), ["el2"]);
+  }));
