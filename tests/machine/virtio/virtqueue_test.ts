@@ -111,7 +111,7 @@ for (const [what, attack, rule] of FAULTS) {
     attack(driver);
     assert.equal(driver.faults.length, 1);
     assert.match(driver.faults[0].message, rule);
-    assert.match(driver.faults[0].message, /\(virtio [\d.]+\)(?:: \w+ (?:\d+|0x[0-9a-f]+)(?:, \w+ \d+)*)?$/);
+    assert.match(driver.faults[0].message, /\(virtio [\d.]+\)(?:: \w+ (?:\d+|0x[0-9a-f]+)(?:, \w+ (?:\d+|0x[0-9a-f]+))*)?$/);
     assert.ok(driver.get(R.Status) & VirtioStatus.NEEDS_RESET);
     assert.equal(driver.get(R.InterruptStatus), 2, "a configuration interrupt tells the driver");
     driver.memory.lent.clear();

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { memoryLimits } from "../../../../../src/model/plans/memory-budget.ts";
+import { SessionHub } from "../../../../../src/session/control/hub.ts";
+import { SessionServer } from "../../../../../src/session/control/server.ts";
+import type { SessionClient } from "../../../../../src/session/worker/client.ts";
 import { Place } from "../../place.ts";
 
 Deno.test("ls lists the sessions with what they run and how they are", async () => {
@@ -43,4 +46,19 @@ Deno.test("ls with a session's name shows its memory by part, within the budget 
   const wrong = await place.el2("up", "demo", "--memory-budget", "1MiB");
   assert.equal(wrong.code, 2);
   assert.match(wrong.stderr, /--memory-budget.*"1MiB" is outside/s);
+});
+
+Deno.test("a machine that an exception has ended is one line in ls, without the places of the exception", async () => {
+  await using place = new Place();
+  Deno.mkdirSync(`${place.folder}/el2`, { mode: 0o700 });
+  const machine: SessionClient = { send() {}, onEvent() {}, close() {} };
+  const hub = new SessionHub(machine, { name: "s", what: "test", started: "", logs: undefined }, 1);
+  const server = await SessionServer.listen(hub, `${place.folder}/el2/s.sock`);
+  try {
+    machine.onEvent({ kind: "failed", message: "Error: another session uses disk x.img\n    at open (own-disks.ts:39:7)\n    at more" });
+    const { code, stdout } = await place.el2("ls", "--columns", "name,state");
+    assert.deepEqual([code, stdout], [0, "name state\ns    ended: Error: another session uses disk x.img\n"]);
+  } finally {
+    server.close();
+  }
 });
