@@ -12,7 +12,7 @@ function environment(folder: string): Record<string, string> {
 
 /** The command line for a shell, with its own runtime folder. */
 export function shell(folder: string, ...args: string[]): string {
-  // What the screens show does not depend on the colors of who runs the test.
+  // Colors are those of the test, whoever runs it.
   const set = Object.entries({ ...environment(folder), NO_COLOR: "" }).map(([name, value]) => `${name}=${value}`);
   return [...set, ...el2Command(...args).map(shellQuoted)].join(" ");
 }

@@ -63,7 +63,7 @@ const END = "_end";
 /** Symbols for compilers and debuggers, which mean nothing to readers. */
 const DOLLAR = "$".charCodeAt(0);
 const MAPPING = /^\$[xd](\.|$)/;
-/** Symbols of data, which are no code. */
+/** Type letters of data. */
 const DATA = "DdBbRr";
 
 /** Symbols in the order of addresses; of equal ones in the order they came in. */

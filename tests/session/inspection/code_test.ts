@@ -18,7 +18,7 @@ Deno.test("pc-5 begins five instructions before the PC, of which what is not map
   assert.ok(distance > 5 && distance <= 1000, String(distance));
 });
 
-Deno.test("what the assembler has marked as data is no instruction, unless it is what is executed next", async () => {
+Deno.test("what the assembler has marked as data is not an instruction, unless it is executed next", async () => {
   const system = await demoSystem();
   runUntil(system, 5e8);
   const at = (place: string, size: number) => rows(system, "code", { at: place, size });

@@ -313,7 +313,7 @@ export function codeRow({ vm, tables, pc }: CodeSurroundings, at: bigint, word: 
   };
 }
 
-/** A word that is no instruction, with its characters if it is text. */
+/** A word of data, with its characters if it is text. */
 function dataText(word: number): string {
   const characters = String.fromCharCode(word & 0xff, word >>> 8 & 0xff, word >>> 16 & 0xff, word >>> 24);
   return `.word\t${hex(word, 8)}${/^[ -~]+\0*$/.test(characters) ? ` ; ${JSON.stringify(characters.replace(/\0+$/, ""))}` : ""}`;
