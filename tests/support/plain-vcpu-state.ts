@@ -25,6 +25,7 @@ export class PlainVcpuState implements VcpuState {
   entered = undefined;
   deviceAtomic = undefined;
   staleUse = undefined;
+  guests = { latest: 0, entries: [] };
   readonly debug = new DebugComparators();
   readonly names = registerNames(new Set());
 

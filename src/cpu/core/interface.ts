@@ -46,6 +46,7 @@ export type { AccessedMemory } from "./outlook/memory-accesses.ts";
 export { type MappedRun, Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";
 export { type IpaBits, rootTables } from "./memory/stage2.ts";
 export type { Written } from "./memory/written-memory.ts";
+export { NOTED_GUESTS } from "./state/cpu-state.ts";
 export { type RegisterWrites, registerWrites } from "./registers/register-writes.ts";
 export { hostRegime, isBelowEl2, type Regime, regimeOf, registerOf, registersOf } from "./registers/regime.ts";
 export {
@@ -54,6 +55,7 @@ export {
   EL2_REGISTERS,
   ENTERED_BY,
   MISSED,
+  type NotedGuest,
   type RegisterName,
   V_REGISTERS,
   type VcpuState,

@@ -3,7 +3,7 @@
 // rest, page-tables.ts walks them as those of stage 1.
 
 import { field } from "../support/values/bits.ts";
-import type { Sizes, Tables } from "./page-tables.ts";
+import type { Descriptor, Sizes, Tables } from "./page-tables.ts";
 
 /** VTCR_EL2: T0SZ, SL0, TG0, VS. */
 const SIZE_BITS = 6, SL0 = [6, 2] as const, TG0 = [14, 2] as const, VS = 19;
@@ -28,3 +28,14 @@ export const baseOf = (vttbr: bigint): bigint => vttbr & BASE;
 
 /** The VMID of VTTBR_EL2. @param vtcr by default that of the larger VMIDs */
 export const vmidOf = (vttbr: bigint, vtcr = 1n << BigInt(VS)): number => field(vttbr, VMID_SHIFT, field(vtcr, VS, 1) ? 16 : 8);
+
+/** S2AP: read, write. XN, of two bits with FEAT_XNX: neither level, EL0 alone, EL1 alone. */
+const S2AP = [6, 2] as const, XN = [53, 2] as const, WRITE = 2, NO_EXECUTE = 2;
+const EXECUTE = ["x", "x at EL0", "", "x at EL1"];
+
+/** The rights of a leaf in words: `rwx`. */
+export function stage2Rights({ value = 0n }: Descriptor, hasXnx: boolean): string {
+  const access = field(value, ...S2AP), xn = field(value, ...XN);
+  const execute = EXECUTE[hasXnx ? xn : xn & NO_EXECUTE], data = `${access & 1 ? "r" : ""}${access & WRITE ? "w" : ""}`;
+  return `${data}${execute}` || "none";
+}

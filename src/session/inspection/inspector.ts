@@ -47,6 +47,7 @@ import { readPrinted } from "./expressions/read-print.ts";
 import { type WatchedValue, watchedValue } from "./expressions/watched-value.ts";
 import { readVariables } from "./expressions/read-variables.ts";
 import { addressAt, ramAt, readCode, readFrames, readSymbols, symbolSize } from "./readers/guest/read-symbols.ts";
+import { el2Mappings } from "./kernels/el2-guests.ts";
 import { KERNEL_READERS } from "./kernels/kernels.ts";
 import { isStream, type Row, type RowOf, type Table } from "../../model/queries/table.ts";
 import { type TableName, TABLES, VARIABLES } from "../../model/queries/tables.ts";
@@ -265,7 +266,7 @@ const READERS: { readonly [N in ReadTable]: RowsReader<N> } = {
   "code.lines": (view, args) => ({ rows: readLines(view, args.at, args.size ?? 1) }),
   "irq.ls": (view) => ({ rows: readIrqs(view) }),
   "mem.map": (view) => ({ rows: readMemory(view) }),
-  "mem.owner": (view, args) => ({ rows: readOwner(view, addressAt(view, args.at).at) }),
+  "mem.owner": (view, args) => ({ rows: readOwner(view, addressAt(view, args.at).at, el2Mappings) }),
   "mem.parcels": (view) => ({ rows: readParcels(view) }),
   "mem.limits": (view) => ({ rows: readLimits(view) }),
   "mem.read": (view, args) => {

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { leavesOf, outputOf, walkTables } from "../../../src/kit/formats/page-tables.ts";
-import { stage2TablesOf, vmidOf } from "../../../src/kit/formats/stage2-tables.ts";
+import { stage2Rights, stage2TablesOf, vmidOf } from "../../../src/kit/formats/stage2-tables.ts";
 
 const SIZES = { granules: [12, 14, 16] } as const;
 const vtcr = (bits: number, sl0: number, tg0: number) => BigInt(64 - bits | sl0 << 6 | tg0 << 14);
@@ -35,4 +35,15 @@ Deno.test("pages of 16 and 64 KiB begin at the level that SL0 says, and one that
 Deno.test("a VMID has 8 bits, or 16 with VTCR_EL2.VS", () => {
   assert.equal(vmidOf(0xabcdn << 48n, 0n), 0xcd);
   assert.equal(vmidOf(0xabcdn << 48n, 1n << 19n), 0xabcd);
+});
+
+Deno.test("the rights of a leaf are S2AP and XN, which has two bits with FEAT_XNX", () => {
+  const rights = (s2ap: bigint, xn: bigint, hasXnx: boolean) => {
+    const value = 3n | s2ap << 6n | xn << 53n;
+    return stage2Rights({ kind: "leaf", level: 3, entry: 0, value, shift: 12, controls: 0, wide: false }, hasXnx);
+  };
+  assert.deepEqual([0n, 1n, 2n, 3n].map((s2ap) => rights(s2ap, 2n, true)), ["none", "r", "w", "rw"]);
+  assert.deepEqual([0n, 1n, 2n, 3n].map((xn) => rights(1n, xn, true)), ["rx", "rx at EL0", "r", "rx at EL1"]);
+  // Without it, bit 53 says nothing.
+  assert.deepEqual([0n, 1n, 2n, 3n].map((xn) => rights(1n, xn, false)), ["rx", "rx", "r", "r"]);
 });

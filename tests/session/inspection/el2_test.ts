@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict";
 import { type Query, rowsOf } from "../../../src/model/queries/query.ts";
-import { CODE, EVENTS, PAGE_TABLES, PRINTED, REGISTERS, STACK, VCPUS } from "../../../src/model/queries/tables.ts";
+import { CODE, EVENTS, MEMORY_OWNER, PAGE_TABLES, PRINTED, REGISTERS, STACK, VCPUS, VMS } from "../../../src/model/queries/tables.ts";
 import { answerDebugger, DEBUG_REGISTERS } from "../../../src/machine/hypervisor/interface.ts";
 import { oneVm } from "../../../src/model/queries/debugged-vms.ts";
 import { targetDescription } from "../../../src/session/debug/target-description.ts";
 import { guestExit } from "../../../src/session/inspection/kernels/guest-exits.ts";
 import { ExceptionClass, Hcr, Vector } from "../../../src/cpu/core/interface.ts";
+import { hex } from "../../../src/kit/support/text/number-text.ts";
 import type { Guests } from "../../guests/guest.ts";
 import { machineAtEl2, withEl2Program } from "../../support/el2-program.ts";
 
@@ -73,6 +74,35 @@ Deno.test("at EL2, SP, call frames and registers are EL2's; below it, code is re
       assert.equal(symbol(guests), "report");
       assert.deepEqual(frames(guests).slice(0, 3).map(({ function: name }) => name), ["report", "guest_of_guest", "main"]);
     }
+  }));
+
+const guestsOf = (guests: Guests) => rowsOf(VMS, answered(guests, { table: "vm.ls", args: {} })).find(({ id }) => id === "vm:host");
+
+Deno.test("a VM has the VMs of its hypervisor: VMID, tables and vCPUs by registers, and who maps a page with which rights by its tables", () =>
+  withEl2Program(["start.S", "guest.c"], async (elf) => {
+    const guests = await machineAtEl2(elf), { system } = guests;
+    const [root] = system.symbols.all("host").flatMap((table) => table.resolve("root") ?? []).map(hex);
+    const [data] = system.symbols.all("host").flatMap((table) => table.resolve("data") ?? []).map((at) => `ipa:host/${hex(at)}`);
+    const mapped = () => rowsOf(MEMORY_OWNER, answered(guests, { table: "mem.owner", args: { at: data } }))[0].guests;
+    system.machine.run(1, 1);
+    assert.deepEqual([guestsOf(guests)?.guests, mapped()], [[], []]);
+    runTo(guests, GUEST + 4n);
+    const line = `VMID 1 tables ${root}: vCPU 0`, vcpu = { vmpidr: "0x80000000", on: "vcpu:host/0" };
+    assert.deepEqual(guestsOf(guests)?.guests, [`${line} on vcpu:host/0`]);
+    assert.deepEqual(guestsOf(guests)?.guest_vms, [{ vmid: 1, tables: root, certain: true, vcpus: [{ ...vcpu, runs: true }] }]);
+    assert.deepEqual(mapped(), []);
+    // The page is the guest's once its access has failed.
+    runTo(guests, GUEST + 0x10n);
+    assert.deepEqual(mapped(), ["VMID 1 0x80001000 rwx"]);
+    const [report] = system.symbols.all("host").flatMap((table) => table.resolve("report") ?? []);
+    runTo(guests, BigInt.asUintN(64, report));
+    assert.deepEqual(guestsOf(guests)?.guests, [`${line} exited on vcpu:host/0`]);
+    // The second CPU begins, as the first has left the guest.
+    const [main] = system.symbols.all("host").flatMap((table) => table.resolve("main") ?? []);
+    runTo(guests, BigInt.asUintN(64, main));
+    assert.deepEqual(guestsOf(guests)?.guests, [`${line} left (inferred: entered before)`]);
+    assert.deepEqual(guestsOf(guests)?.guest_vms, [{ vmid: 1, tables: root, certain: false, vcpus: [{ ...vcpu, on: null, runs: false }] }]);
+    assert.deepEqual(mapped(), ["VMID 1 0x80001000 rwx (inferred)"]);
   }));
 
 /** A table of stage 1 in memory: entries at their indices. */

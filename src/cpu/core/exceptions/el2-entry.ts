@@ -12,6 +12,7 @@ import { Regime, type TlbPoolLayout, TlbSpace } from "../state/tlb-layout.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { enter, synchronous } from "./entry-calls.ts";
+import { noteGuest } from "./noted-guests.ts";
 
 const HOST = Hcr.E2H | Hcr.TGE;
 /** `CPU.FP_TRAP`: the exception level that the trap is for. */
@@ -98,7 +99,10 @@ export function updateRegimes(c: Code, library: Library, features: ReadonlySet<F
   c.store("i32.store", CPU.EXCEPTION_BANK, bank(isEl2.or(level.not().and(has(control, Hcr.TGE)))));
   const space = c.let(usesEl2.select(c.load("i32.load", CPU.TLB_SPACE_EL2), c.load("i32.load", CPU.TLB_SPACE_EL1)));
   c.store("i32.store", CPU.TLB_SPACE, space);
-  c.if(usesEl2.not(), () => followStage2(c, library, control));
+  c.if(usesEl2.not(), () => {
+    followStage2(c, library, control);
+    c.if(control.and(Hcr.VM | Hcr.TGE).eq(Hcr.VM), () => noteGuest(c, library));
+  });
   const notes = c.load("i32.load", space, TlbSpace.HasDevice).nonZero().and(c.load("i32.load", CPU.DEVICE_ATOMIC).not());
   c.store("i32.store", CPU.ATOMICS_TLB, notes.select(constant("i32", pool.empty), 0));
   const privileged = pstate.and(Pstate.PAN).select(constant("i32", Regime.El1Pan * TlbSet.Size), Regime.El1 * TlbSet.Size);

@@ -47,6 +47,7 @@ import {
 } from "./el2-entry.ts";
 import { ENTER, enter, SYNCHRONOUS, synchronous, withBank } from "./entry-calls.ts";
 import { ExitReason } from "./exit.ts";
+import { defineNotedGuests } from "./noted-guests.ts";
 import { countEvent, countsEvents, PerformanceEvent } from "./performance-events.ts";
 
 /**
@@ -121,7 +122,10 @@ export function defineExceptions(
   defineSynchronous(library);
   defineExit(new Code(exit));
   defineRaises(library, undefinedInstruction);
-  if (hasEl2(library)) defineTrapToEl2(library);
+  if (hasEl2(library)) {
+    defineTrapToEl2(library);
+    defineNotedGuests(library);
+  }
   defineTraps(library);
   defineInterrupts(library);
   defineReturn(library, features);

@@ -8,7 +8,19 @@ import { Cptr, Hcr, Vtcr } from "../architecture/hypervisor-control.ts";
 import { RESET_VMCR } from "../architecture/virtual-gic.ts";
 import { decodeLoadStore } from "../architecture/load-store-syndrome.ts";
 import { type ArmedDebug, DebugComparators, type Stepped } from "../debug/self-hosted-debug.ts";
-import { CONTEXT_SIZE, CPU, CPU_STATE, DeviceAtomic, EL2_CONTEXT_SIZE, Entry, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
+import {
+  CONTEXT_SIZE,
+  CPU,
+  CPU_STATE,
+  DeviceAtomic,
+  EL2_CONTEXT_SIZE,
+  Entry,
+  NOTED_GUESTS,
+  NotedGuest as GuestField,
+  Slot,
+  vAddress,
+  xAddress,
+} from "../state/cpu-state.ts";
 import { WRITTEN_REGISTERS } from "../state/layout.ts";
 import { Miss } from "../state/tlb-layout.ts";
 import { WRITE_BITS } from "./register-writes.ts";
@@ -19,6 +31,7 @@ import {
   ENTERED_BY,
   type ExceptionChain,
   MISSED,
+  type NotedGuests,
   type RegisterName,
   type StaleUse,
   type VcpuState,
@@ -58,6 +71,10 @@ const EL2_RESET: readonly (readonly [RegisterName, bigint])[] = [
   ["ICH_HCR_EL2", 0n],
   ["ICH_VMCR_EL2", RESET_VMCR],
 ];
+
+/** The address of an entry of `CPU.NOTED_GUESTS`. */
+const guestAddress = (index: number) => CPU.NOTED_GUESTS + index * GuestField.Size;
+const NO_GUESTS: NotedGuests = { latest: 0, entries: [] };
 
 /** A vCPU's context. `Core` makes them, and moves them in and out of the CPU state. */
 export class VcpuContext implements VcpuState {
@@ -296,6 +313,30 @@ export class VcpuContext implements VcpuState {
     this.#set(CPU.STALE_TLBI_PC, use?.tlbi.pc ?? 0n);
     this.#set(CPU.STALE_TLBI_OPERAND, use?.tlbi.operand ?? 0n);
     this.#set(CPU.STALE_TLBI_CPU, use?.tlbi.cpu ?? 0n);
+  }
+
+  get guests(): NotedGuests {
+    if (!this.hasEl2) return NO_GUESTS;
+    const entries = Array.from({ length: NOTED_GUESTS }, (_, index) => {
+      const at = guestAddress(index);
+      return {
+        vttbr: this.#get(at + GuestField.Vttbr),
+        vmpidr: this.#get(at + GuestField.Vmpidr),
+        vtcr: this.#get(at + GuestField.Vtcr),
+      };
+    }).filter(({ vttbr }) => vttbr !== 0n);
+    return { latest: this.#getWord(CPU.NOTED_GUEST) / GuestField.Size, entries };
+  }
+
+  set guests({ latest, entries }: NotedGuests) {
+    if (!this.hasEl2) return;
+    this.#setWord(CPU.NOTED_GUEST, latest * GuestField.Size);
+    for (let index = 0; index < NOTED_GUESTS; index++) {
+      const at = guestAddress(index), { vttbr = 0n, vmpidr = 0n, vtcr = 0n } = entries[index] ?? {};
+      this.#set(at + GuestField.Vttbr, vttbr);
+      this.#set(at + GuestField.Vmpidr, vmpidr);
+      this.#set(at + GuestField.Vtcr, vtcr);
+    }
   }
 
   get irq(): boolean {

@@ -168,6 +168,19 @@ export interface StaleUse {
   readonly forGood: boolean;
 }
 
+/** A vCPU of a VM that EL2 has entered: the registers that it had then. */
+export interface NotedGuest {
+  readonly vttbr: bigint;
+  readonly vmpidr: bigint;
+  readonly vtcr: bigint;
+}
+
+/** Guests that EL2 has entered: the latest by its place. */
+export interface NotedGuests {
+  readonly latest: number;
+  readonly entries: readonly NotedGuest[];
+}
+
 /**
  * The architectural state of one vCPU. It lives in the machine's Wasm memory; the core loads it to
  * run it.
@@ -223,6 +236,8 @@ export interface VcpuState {
   deviceAtomic: DeviceAtomicAccess | undefined;
   /** Its first use of a translation that the tables no longer held: evidence. */
   staleUse: StaleUse | undefined;
+  /** The guests that its EL2 has entered, as far as they are noted: evidence. */
+  guests: NotedGuests;
   /**
    * Level of the virtual IRQ input (from the VIC). Checked when `run` starts and whenever PSTATE.I
    * falls.

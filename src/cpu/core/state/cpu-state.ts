@@ -62,6 +62,12 @@ export const Entry = { None: 0, Return: 1, PowerOn: 2 } as const;
 /** Values of `CPU.DEVICE_ATOMIC`: none, or what made the memory Device. */
 export const DeviceAtomic = { None: 0, Stage1Off: 1, Stage1: 2, Stage2: 3 } as const;
 
+/** Guests of EL2 that a vCPU notes: each vCPU of each VM is one. */
+export const NOTED_GUESTS = 16;
+
+/** The registers by which such a guest is known. All i64. */
+export const NotedGuest = { Vttbr: 0, Vmpidr: 8, Vtcr: 16, Size: 24 } as const;
+
 /** Pages that the accesses of a region keep at most. */
 export const KEPT_PAGES = 32;
 
@@ -339,6 +345,9 @@ export const CPU = {
   ICH_LR15_EL2: doubleword(),
   /** The level of its maintenance interrupt that the machine knows. i32. */
   MAINTENANCE_LINE: word(),
+  /** Of the guests that its EL2 has entered (`NotedGuest`), the latest: its offset. i32. */
+  NOTED_GUEST: word(),
+  NOTED_GUESTS: field(8, NotedGuest.Size / 8 * NOTED_GUESTS),
   // ---- End of the context (see CONTEXT_END) ----
   /** First address that no longer belongs to the context. */
   DERIVED: field(16),

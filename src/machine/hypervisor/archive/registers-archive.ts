@@ -1,7 +1,16 @@
 // The architectural state of a vCPU in an archive: registers with flags resolved, and what the core
 // keeps between two instructions.
 
-import { type Core, DEVICE_BECAUSE, ENTERED_BY, MISSED, V_REGISTERS, type VcpuState, X_REGISTERS } from "../../../cpu/core/interface.ts";
+import {
+  type Core,
+  DEVICE_BECAUSE,
+  ENTERED_BY,
+  MISSED,
+  NOTED_GUESTS,
+  V_REGISTERS,
+  type VcpuState,
+  X_REGISTERS,
+} from "../../../cpu/core/interface.ts";
 import type { Archive } from "../../hardware/archive.ts";
 
 const STEPPED = ["none", "other", "exclusive"] as const;
@@ -44,6 +53,7 @@ export function archiveRegisters(archive: Archive, core: Core, registers: VcpuSt
       time: archive.word("time", use?.time),
       forGood: archive.bool("forGood", use?.forGood),
     }));
+    if (registers.hasEl2) archiveGuests(archive, registers);
     archiveDebug(archive, registers);
     archiveProgress(archive, core, registers);
   });
@@ -71,6 +81,21 @@ function archiveChain(archive: Archive, registers: VcpuState): void {
       esr: archive.word("esr", esr),
       elr: archive.word("elr", elr),
       far: archive.word("far", far),
+    };
+  });
+}
+
+/** The same of the guests of its EL2. */
+function archiveGuests(archive: Archive, registers: VcpuState): void {
+  archive.within("guests", () => {
+    const { latest, entries } = registers.guests, count = archive.integer("count", entries.length, 0, NOTED_GUESTS);
+    registers.guests = {
+      latest: archive.integer("latest", latest, 0, Math.max(count - 1, 0)),
+      entries: Array.from({ length: count }, (_, index) => ({
+        vttbr: archive.word(`vttbr${index}`, entries[index]?.vttbr),
+        vmpidr: archive.word(`vmpidr${index}`, entries[index]?.vmpidr),
+        vtcr: archive.word(`vtcr${index}`, entries[index]?.vtcr),
+      })),
     };
   });
 }

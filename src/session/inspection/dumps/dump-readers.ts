@@ -81,6 +81,8 @@ function readVm({ dump, cpus }: DumpSystem): RowOf<typeof VMS> {
     console: null,
     input_refused: null,
     input_way_out: null,
+    guests: null,
+    guest_vms: null,
     healthy: true,
     doing: `${formatSize(memory)} of memory (${dump.form})${
       dump.missing ? `, of which the file lacks ${formatSize(dump.missing)} at its end` : ""

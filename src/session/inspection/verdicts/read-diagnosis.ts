@@ -7,6 +7,7 @@ import type { DIAGNOSES, VMS } from "../../../model/queries/tables.ts";
 import { type Evidence, evidenceLine } from "../../../model/queries/facts/evidence.ts";
 import { wordOf } from "../../../model/queries/facts/verdict.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
+import { el2GuestColumns } from "../kernels/el2-guests.ts";
 import { notesOf } from "../kernels/kernels.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View } from "../readers/inspected.ts";
@@ -44,7 +45,7 @@ export function* readVms(view: View): InPieces<RowOf<typeof VMS>[]> {
   const rows = yield* diagnose(view, vms), verdicts = new Map(rows.map((row) => [row.id, row])), memory = memoryOfVms(view);
   return vms.map((vm) => {
     const { verdict = null, healthy = true, text = null } = verdicts.get(vm.id) ?? {};
-    return { ...vm, memory: memory(vm), verdict, healthy, doing: text };
+    return { ...vm, ...el2GuestColumns(view, vm.vmid), memory: memory(vm), verdict, healthy, doing: text };
   });
 }
 

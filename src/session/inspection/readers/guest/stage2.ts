@@ -22,7 +22,7 @@ export const entriesAt = (at: PhysicalAddress, ram: Ram): ReadEntry => (ipa) => 
 };
 
 /** Stage 2 of a VM. */
-const inSpace = ({ stage2 }: Pick<AddressSpace, "stage2">): PhysicalAddress => (ipa) => {
+export const inSpace = ({ stage2 }: Pick<AddressSpace, "stage2">): PhysicalAddress => (ipa) => {
   const page = stage2.lookup(ipa);
   return page && page.pa + ipa % PAGE_SIZE;
 };

@@ -129,8 +129,11 @@ function parcelExtents(view: View): Map<MemoryOwner, HeldIn> {
   return found;
 }
 
+/** Where guests of a VM's own hypervisor have a page of the VM; undefined if it has none. */
+type GuestMappings = (view: View, space: AddressSpace, ipa: number) => readonly string[] | undefined;
+
 /** The owner of one page. `place` is `pa:ADDRESS` or `ipa:VM/ADDRESS`. */
-export function readOwner(view: View, place: string): RowOf<typeof MEMORY_OWNER>[] {
+export function readOwner(view: View, place: string, inGuests: GuestMappings = () => undefined): RowOf<typeof MEMORY_OWNER>[] {
   const pa = physical(view, place);
   const page = pa - pa % PAGE_SIZE;
   for (const piece of pieces(view)) {
@@ -138,11 +141,13 @@ export function readOwner(view: View, place: string): RowOf<typeof MEMORY_OWNER>
     const { owner, mappings } = piece;
     const here = mappings.map((mapping) => ({ ...mapping, ipa: mapping.ipa + page - piece.pa }));
     const parcel = parcelExtents(view).get(owner);
+    const guests = here.map(({ space, ipa }) => inGuests(view, space, ipa)).filter((found) => found !== undefined);
     return [{
       id: paId(page),
       owner: ownerVm(view, piece, parcel) ?? ownerName(view, owner),
       parcel: parcel?.id ?? null,
       mapped: here.map((mapping) => mappingText(view, mapping)),
+      guests: guests.length ? guests.flat() : null,
       access: accessOf(view, piece),
       chain: chain(view, owner),
       offset: owner instanceof Memextent ? hex(page - owner.base) : null,

@@ -23,8 +23,8 @@ const STATE_NAMES = new Map<number, string>(
 /** The word for a state of the Resource Manager's. */
 export const vmStateWord = (state: number): string => STATE_NAMES.get(state) ?? String(state);
 
-/** A VM without the verdict on it, and without its memory, which takes long to count. */
-export type VmFacts = Omit<RowOf<typeof VMS>, "verdict" | "healthy" | "doing" | "memory">;
+/** A VM without the verdict on it, its guests, and its memory, which takes long to count. */
+export type VmFacts = Omit<RowOf<typeof VMS>, "verdict" | "healthy" | "doing" | "memory" | "guests" | "guest_vms">;
 
 /** Every VM that the Resource Manager or the hypervisor knows. */
 export function readVmFacts(view: View): VmFacts[] {
