@@ -12,7 +12,7 @@ import { INTERRUPTS, IRQ_COMMANDS } from "./irq.ts";
 import { LINK } from "./link.ts";
 import { LINUX, LINUX_COMMANDS } from "./linux.ts";
 import { MEM_COMMANDS, MEMORY } from "./mem.ts";
-import { QUEUE_COMMANDS, QUEUES_OF_A_SESSION } from "./queue.ts";
+import { QUEUE_COMMANDS, QUEUE_RING_BELL, QUEUES_OF_A_SESSION, RING } from "./queue.ts";
 import { QUESTIONS } from "./questions.ts";
 import { STATE_HASH, STATES, SYMBOLS, TRACE_START, TRACE_STATS, TRACE_STOP, TRACES } from "./recording.ts";
 import { REQUESTS_OF_VMS, RPC_COMMANDS } from "./rpc.ts";
@@ -41,12 +41,25 @@ export function listHint({ name }: Pick<Table, "name">, filter: string): Hint {
   return filter === "" ? hint : { ...hint, options: { ...hint.options, filter } };
 }
 
-/** The command that prints the rows of a table. */
-export function hintForTable(table: string): Hint {
+/** The command that prints the rows of a table, and its arguments then. */
+function printing(table: string) {
   for (const command of COMMANDS) {
     const [, given] = Object.entries(command.prints ?? {}).find(([name]) => name === table) ?? [];
-    if (given || command.name === table) return hintFor(command, given ?? {});
+    if (given || command.name === table) return { command, given: given ?? {} };
   }
+  return undefined;
+}
+
+/** Things of Gunyah that the rows of a table, or an action, are about (`Command.ofGunyah`). */
+export function gunyahsIn(tableOrAction: string): string | undefined {
+  const action = tableOrAction === RING.kind ? QUEUE_RING_BELL.name : tableOrAction;
+  return printing(action)?.command.ofGunyah;
+}
+
+/** The command that prints the rows of a table. */
+export function hintForTable(table: string): Hint {
+  const found = printing(table);
+  if (found) return hintFor(found.command, found.given);
   const other = BY_PROGRAM.get(table);
   if (!other) throw new Error(`no command prints ${table}`);
   return other;

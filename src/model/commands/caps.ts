@@ -16,6 +16,7 @@ const objectOf = (id: string, selected: Selected) => rowIn(CAPS, selected)?.obj 
 
 export const CAPS_LS = (() => {
   const list = listOfVm("caps.ls", {
+    ofGunyah: "capabilities",
     doc: "list capabilities: object, rights, holders",
     table: "caps.ls",
     examples: ["caps ls ping", "caps ls --filter err=yes   those whose last use was refused"],
@@ -40,6 +41,7 @@ export const CAPS_LS = (() => {
 })();
 
 export const CAPS_GRAPH = command("caps.graph", {
+  ofGunyah: "objects with capabilities",
   doc: "list objects, with the capabilities that hold each",
   args: { object: maybe(idOf("obj"), "obj:NUMBER or another id (default: all)"), ...listArguments("obj.ls") },
   right: "looks",

@@ -135,6 +135,11 @@ export interface Command<A extends Arguments = Arguments> {
   readonly excludes?: readonly (readonly string[])[];
   /** Arguments that need another one. */
   readonly needs?: readonly (readonly [string, string])[];
+  /**
+   * Things of Gunyah that it is about. A machine that starts at EL2 has another hypervisor and none
+   * of them: there the command is refused.
+   */
+  readonly ofGunyah?: string;
   /** For its help, without `el2`; after three spaces a remark. */
   readonly examples: readonly string[];
   /** More of its help, above the examples. */

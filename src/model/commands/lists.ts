@@ -41,14 +41,16 @@ interface ListEntry {
   readonly table: TableName;
   readonly examples: readonly string[];
   readonly printed?: Printed;
+  readonly ofGunyah?: string;
 }
 
 /** A list of all rows of a table, or of those of one VM. */
-export function listOfVm(name: string, { doc, table, examples, printed = {} }: ListEntry) {
+export function listOfVm(name: string, { doc, table, examples, printed = {}, ofGunyah }: ListEntry) {
   return command(name, {
     doc,
     args: { vm: ONE_VM, ...listArguments(table) },
     right: "looks",
+    ...ofGunyah !== undefined && { ofGunyah },
     examples,
     lists: true,
     ask: ({ vm }) => asked(table, vm === undefined ? {} : { filter: isExactly("vm", withoutKind("vm", vm)) }),
@@ -57,11 +59,12 @@ export function listOfVm(name: string, { doc, table, examples, printed = {} }: L
 }
 
 /** A list of the rows of a table that a filter of its own lets through. */
-export function listOfTable(name: string, { doc, table, examples, printed }: ListEntry, filter?: string) {
+export function listOfTable(name: string, { doc, table, examples, printed, ofGunyah }: ListEntry, filter?: string) {
   return command(name, {
     doc,
     args: listArguments(table),
     right: "looks",
+    ...ofGunyah !== undefined && { ofGunyah },
     examples,
     lists: true,
     ask: () => asked(table, { filter }),

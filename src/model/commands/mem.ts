@@ -40,18 +40,21 @@ export const MEM_READ = command("mem.read", {
 });
 
 export const MEM_PARCELS = listOfVm("mem.parcels", {
+  ofGunyah: "memory parcels",
   doc: "list memory parcels",
   table: "mem.parcels",
   examples: ["mem parcels", "mem parcels --filter state=blocked   those that cannot be reclaimed, and who holds them"],
 });
 
 export const MEM_LIMITS = listOfTable("mem.limits", {
+  ofGunyah: "limited resources",
   doc: "list limited resources: used and maximum",
   table: "mem.limits",
   examples: ["mem limits"],
 });
 
 export const MEM_CHECK = command("mem.check", {
+  ofGunyah: "owners of memory",
   doc: "check the invariants of memory ownership; exits with 1 on a violation",
   args: listArguments("mem.check"),
   right: "looks",

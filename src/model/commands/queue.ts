@@ -11,12 +11,14 @@ export const QUEUES_OF_A_SESSION: Group = { name: "queue", doc: "the message que
 const QUEUE = word(idOf("mq"), "mq:NUMBER");
 
 export const QUEUE_LS = listOfVm("queue.ls", {
+  ofGunyah: "message queues and doorbells",
   doc: "list message queues and doorbells",
   table: "queue.ls",
   examples: ["queue ls", "queue ls --filter full=yes"],
 });
 
 export const QUEUE_RING = command("queue.ring", {
+  ofGunyah: "message queues and doorbells",
   doc: "list the messages in a queue, oldest first",
   args: { queue: QUEUE, ...listArguments("queue.ring") },
   right: "looks",
@@ -28,6 +30,7 @@ export const QUEUE_RING = command("queue.ring", {
 /** Puts a message into a queue, as its sender would. */
 export const SEND = action("queue.send", { queue: name, bytes: bytes(MESSAGE_MAX) });
 export const QUEUE_SEND = command("queue.send", {
+  ofGunyah: "message queues and doorbells",
   doc: "send a message on behalf of the queue's sender",
   args: { queue: QUEUE, message: word(message, "hexadecimal digits, or text; text:TEXT where both are possible") },
   right: "changes",
@@ -53,6 +56,7 @@ export const QUEUE_SEND = command("queue.send", {
 /** Takes all messages out of a queue. */
 export const FLUSH = action("queue.flush", { queue: name });
 export const QUEUE_FLUSH = command("queue.flush", {
+  ofGunyah: "message queues and doorbells",
   doc: "remove all messages from a queue",
   args: { queue: QUEUE },
   right: "changes",
@@ -77,6 +81,7 @@ export const QUEUE_FLUSH = command("queue.flush", {
 /** Sets flags of a doorbell, as its sender would. */
 export const RING = action("doorbell.ring", { doorbell: name, flags: unsigned(64) });
 export const QUEUE_RING_BELL = command("queue.ring-bell", {
+  ofGunyah: "message queues and doorbells",
   doc: "set flags of a doorbell on behalf of its sender",
   args: { doorbell: word(idOf("db"), "db:NUMBER"), flags: word(mask, "a mask, such as 0x1") },
   right: "changes",

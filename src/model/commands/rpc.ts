@@ -25,6 +25,7 @@ export const ANSWER_TIME = 10e9;
 export const REQUESTS_OF_VMS: Group = { name: "rpc", doc: "requests to the Resource Manager" };
 
 export const RPC_LS = listOfVm("rpc.ls", {
+  ofGunyah: "requests to the Resource Manager",
   doc: "list requests to the Resource Manager, and its notifications",
   table: "rpc.ls",
   examples: ["rpc ls", "rpc ls --filter 'about=ping res!=ok'"],
@@ -33,6 +34,7 @@ export const RPC_LS = listOfVm("rpc.ls", {
 /** Sends a request to the Resource Manager in the host's name: a message's id, and its payload. */
 export const REQUEST = action("rpc.send", { id: count(0xffff_ffff), payload: someBytes(MESSAGE_MAX) });
 export const RPC_SEND = command("rpc.send", {
+  ofGunyah: "requests to the Resource Manager",
   doc: "send a request to the Resource Manager as the host VM, and print the reply",
   args: {
     message: word(asTyped({ words: requestNames }), "its name or id, such as VM_GET_STATE"),

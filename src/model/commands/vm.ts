@@ -29,6 +29,7 @@ export const VM_DEVICES = command("vm.devices", {
 });
 
 export const VM_TIMELINE = command("vm.timeline", {
+  ofGunyah: "requests to the Resource Manager",
   doc: "show the requests about a VM and its states, step by step",
   args: { vm: VM, ...listArguments("rpc.ls") },
   right: "looks",
@@ -53,6 +54,7 @@ export const VM_DTB = command("vm.dtb", {
 /** Creates and starts a VM of the configuration that is not there, or that `CREATE` has created. */
 export const START = action("vm.start", { vm: name });
 export const VM_START = command("vm.start", {
+  ofGunyah: "VMs of the configuration",
   doc: 'start a VM of the configuration that is not running, such as one with start = "manual"',
   args: { vm: VM },
   right: "changes",
@@ -64,6 +66,7 @@ export const VM_START = command("vm.start", {
 /** Creates a VM of the configuration up to VM_INIT: it is ready, and does not run. */
 export const CREATE = action("vm.create", { vm: name });
 export const VM_CREATE = command("vm.create", {
+  ofGunyah: "VMs of the configuration",
   doc: "create a VM of the configuration up to VM_INIT, for inspection; vm start runs it",
   args: { vm: VM },
   right: "changes",
@@ -76,6 +79,7 @@ export const VM_CREATE = command("vm.create", {
 /** Ends a VM at once, and creates and starts it anew. */
 export const RESET = action("vm.reset", { vm: name });
 export const VM_RESET = command("vm.reset", {
+  ofGunyah: "VMs of the configuration",
   doc: "end a VM at once, and start it again",
   args: { vm: VM },
   right: "changes",
@@ -101,6 +105,7 @@ export const VM_RESET = command("vm.reset", {
 /** Asks the VM's owner to stop it (VM_STOP); `force` does not wait for the guest. */
 export const STOP = action("vm.stop", { vm: name, force: v.boolean() });
 export const VM_STOP = command("vm.stop", {
+  ofGunyah: "VMs of the configuration",
   doc: "ask a VM to shut down (VM_STOP)",
   args: { vm: VM },
   right: "changes",
@@ -125,6 +130,7 @@ export const VM_STOP = command("vm.stop", {
 });
 
 export const VM_KILL = command("vm.kill", {
+  ofGunyah: "VMs of the configuration",
   doc: "end a VM at once (VM_STOP with force)",
   args: { vm: VM },
   right: "changes",

@@ -8,6 +8,7 @@ import { type RegisterWrites, registerWrites } from "../../cpu/core/interface.ts
 import type { Vcpu } from "../../machine/hypervisor/inspect.ts";
 import { answered, Filters, type FoundRows, inPieces, type MaybeInPieces } from "./answered.ts";
 import { act } from "./rules/act.ts";
+import { needGunyah } from "./rules/other-hypervisor.ts";
 import { formatId } from "../../model/queries/ids.ts";
 import type { Action } from "../../model/commands/actions.ts";
 import type { Filter } from "../../model/queries/filters/filter.ts";
@@ -224,6 +225,7 @@ export class Inspector {
 
   *#read(query: Query, view: View, filter: Filter): InPieces<FoundRows> {
     if (query.table === "hash") return { rows: this.hashes() };
+    needGunyah(view, query.table);
     if (isAboutPast(query)) throw new QueryError("this query needs a session, which can repeat its run");
     const result = yield* inPieces(found(query, view, filter));
     if (isStream(TABLES[query.table])) return result;

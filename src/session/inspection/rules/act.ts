@@ -8,6 +8,7 @@ import { checkNames, FaultRuleError, readFaultRule } from "../../../model/querie
 import { parseAs, vcpuId, vcpuName, vmId, withKind, withoutKind } from "../../../model/queries/ids.ts";
 import type { Action } from "../../../model/commands/actions.ts";
 import { QueryError, type View } from "../readers/inspected.ts";
+import { needGunyah } from "./other-hypervisor.ts";
 import { readIrqs } from "../readers/objects/read-irqs.ts";
 import { addressAt } from "../readers/guest/read-symbols.ts";
 import { writeBytes } from "../readers/objects/read-memory.ts";
@@ -67,14 +68,24 @@ const DOING: { readonly [K in Action["kind"]]: (view: View, action: Fields<K>) =
  * @throws QueryError with the reason if it cannot.
  */
 export function act<K extends Action["kind"]>(view: View, action: Fields<K>): void {
+  needGunyah(view, action.kind);
   DOING[action.kind](view, action);
 }
 
-function addFault({ hypervisor, system: { vms } }: View, { rule: text }: Fields<"inject.add">): void {
+/** Faults of Gunyah's calls and resources. */
+const OF_GUNYAH: { readonly [kind: string]: string } = {
+  hvc: "hypercalls",
+  rpc: "requests to the Resource Manager",
+  ioctl: "ioctls of VMMs",
+  alloc: "limited resources",
+};
+
+function addFault(view: View, { rule: text }: Fields<"inject.add">): void {
   try {
     const rule = readFaultRule(text);
-    checkNames(rule, vms.known);
-    hypervisor.faults.add(rule);
+    needGunyah(view, "inject", OF_GUNYAH[rule.kind]);
+    checkNames(rule, view.system.vms.known);
+    view.hypervisor.faults.add(rule);
   } catch (error) {
     if (!(error instanceof FaultRuleError)) throw error;
     throw new QueryError(problemOf(error));
