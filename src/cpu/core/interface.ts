@@ -55,7 +55,6 @@ export {
   EL2_REGISTERS,
   ENTERED_BY,
   MISSED,
-  type NotedGuest,
   type RegisterName,
   V_REGISTERS,
   type VcpuState,

@@ -1,5 +1,5 @@
-// The guests that a vCPU's EL2 enters, as evidence that no instruction reads: who looks from outside
-// finds the VMs of a hypervisor by the values that VTTBR_EL2 and VMPIDR_EL2 had below it.
+// The guests that a vCPU's EL2 enters, as evidence that no instruction reads: readers outside of it
+// find the VMs of a hypervisor by the values that VTTBR_EL2 and VMPIDR_EL2 had below it.
 // Arm ARM D13.2.150 (VTTBR_EL2), D13.2.149 (VMPIDR_EL2).
 
 import { CPU, NOTED_GUESTS, NotedGuest } from "../state/cpu-state.ts";

@@ -1,6 +1,6 @@
 // The VMs of a hypervisor that runs inside a VM, at EL2 of its vCPUs: found by the values that
-// VTTBR_EL2 and VMPIDR_EL2 have below EL2, now or at an entry before; their memory by walks of their
-// tables. Registers are certain; that a VM which EL2 entered before still exists is not.
+// VTTBR_EL2 and VMPIDR_EL2 have below EL2, now or at an entry before; their memory by walks of
+// their tables. Registers are certain; that a VM which EL2 entered before still exists is not.
 // Arm ARM D13.2.149 (VMPIDR_EL2), D13.2.150 (VTTBR_EL2); docs/design/el2.md §11.
 
 import { Hcr, isBelowEl2, type VcpuState } from "../../../cpu/core/interface.ts";

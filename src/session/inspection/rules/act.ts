@@ -8,7 +8,7 @@ import { checkNames, FaultRuleError, readFaultRule } from "../../../model/querie
 import { parseAs, vcpuId, vcpuName, vmId, withKind, withoutKind } from "../../../model/queries/ids.ts";
 import type { Action } from "../../../model/commands/actions.ts";
 import { QueryError, type View } from "../readers/inspected.ts";
-import { needGunyah } from "./other-hypervisor.ts";
+import { needGunyah, needGunyahForFault } from "./other-hypervisor.ts";
 import { readIrqs } from "../readers/objects/read-irqs.ts";
 import { addressAt } from "../readers/guest/read-symbols.ts";
 import { writeBytes } from "../readers/objects/read-memory.ts";
@@ -72,18 +72,10 @@ export function act<K extends Action["kind"]>(view: View, action: Fields<K>): vo
   DOING[action.kind](view, action);
 }
 
-/** Faults of Gunyah's calls and resources. */
-const OF_GUNYAH: { readonly [kind: string]: string } = {
-  hvc: "hypercalls",
-  rpc: "requests to the Resource Manager",
-  ioctl: "ioctls of VMMs",
-  alloc: "limited resources",
-};
-
 function addFault(view: View, { rule: text }: Fields<"inject.add">): void {
   try {
     const rule = readFaultRule(text);
-    needGunyah(view, "inject", OF_GUNYAH[rule.kind]);
+    needGunyahForFault(view, rule);
     checkNames(rule, view.system.vms.known);
     view.hypervisor.faults.add(rule);
   } catch (error) {
