@@ -47,7 +47,7 @@ export class Residency implements CoreResidency {
       get isWatched() {
         return cpu.WATCHING !== 0;
       },
-    });
+    }, parts.names.includes("HCR_EL2"));
     const { updateRegime, updatePointers, updateCounters, updateVirtualInterface } = exports;
     this.#updates = [updateRegime, updatePointers, updateCounters, updateVirtualInterface].filter((update) => update !== undefined);
     this.#hasEl2 = parts.names.includes("HCR_EL2");
@@ -65,8 +65,7 @@ export class Residency implements CoreResidency {
   /** Its context and its TLB space are free afterwards. */
   release(vcpu: VcpuContext): void {
     if (vcpu === this.#resident) this.#evict();
-    this.tlbs.release(vcpu);
-    this.tlbs.release(vcpu.ofEl2);
+    for (const owner of this.#ownersOf(vcpu)) this.tlbs.release(owner);
     this.#free.push(vcpu.address);
   }
 
@@ -83,25 +82,37 @@ export class Residency implements CoreResidency {
       vcpu.resident = true;
       vcpu.derivedStale = true;
       this.#resident = vcpu;
-      this.cpu.EXCLUSIVE = this.cpu.STAGE2_KNOWN = 0;
+      this.cpu.EXCLUSIVE = 0;
     }
     if (vcpu.translationsStale) {
-      this.tlbs.invalidate(vcpu);
-      this.tlbs.invalidate(vcpu.ofEl2);
+      for (const owner of this.#ownersOf(vcpu)) this.tlbs.invalidate(owner);
       vcpu.translationsStale = false;
       vcpu.derivedStale = true;
     }
     if (vcpu.derivedStale) {
       const space = this.tlbs.acquire(vcpu, vcpu.stage2);
-      if (this.#hasEl2) {
-        this.cpu.TLB_SPACE_EL1 = space;
-        this.cpu.TLB_SPACE_EL2 = this.tlbs.acquire(vcpu.ofEl2, vcpu.stage2);
-      }
+      if (this.#hasEl2) this.#useSpaces(vcpu, space);
       this.cpu.TLB_SPACE = this.cpu.TLB_UNPRIVILEGED = space + TlbSpace.Sets;
       this.cpu.ATOMICS_TLB = this.tlbs.hasDevice(space) && !this.cpu.DEVICE_ATOMIC ? TLB_POOL.empty : 0;
       for (const update of this.#updates) update();
       vcpu.derivedStale = false;
     }
+  }
+
+  /** The owners of the TLB spaces of a vCPU. */
+  #ownersOf(vcpu: VcpuContext): readonly object[] {
+    return this.#hasEl2 ? [vcpu, vcpu.ofOther, vcpu.ofEl2] : [vcpu];
+  }
+
+  /** Tells a core with EL2 the spaces of a vCPU, the first of which is given. */
+  #useSpaces(vcpu: VcpuContext, guest: number): void {
+    const { cpu, tlbs } = this, other = tlbs.acquire(vcpu.ofOther, vcpu.stage2), ofEl2 = tlbs.acquire(vcpu.ofEl2, vcpu.stage2);
+    tlbs.setOfEl2(ofEl2);
+    cpu.TLB_GUEST = guest;
+    cpu.TLB_OTHER_GUEST = other;
+    cpu.TLB_SPACE_EL1 = tlbs.isLatest(other) ? other : guest;
+    cpu.TLB_SPACE_EL2 = ofEl2;
+    cpu.STAGE2_FOLLOWED = 0;
   }
 
   /** Its exclusive monitor, while it is set: only that of the resident vCPU can be. */
@@ -143,7 +154,12 @@ export class Residency implements CoreResidency {
   }
 
   tlbImage(vcpus: readonly VcpuState[]): Uint8Array {
-    return this.#images.take(vcpus.map(contextOf).map((vcpu) => this.#isCurrent(vcpu) ? vcpu : undefined));
+    return this.#images.take(
+      vcpus.map(contextOf).flatMap((vcpu) => {
+        const owners = this.#ownersOf(vcpu);
+        return this.#isCurrent(vcpu) ? owners : owners.map(() => undefined);
+      }),
+    );
   }
 
   /** Whether the vCPU has TLBs that hold its translations. */
@@ -155,11 +171,10 @@ export class Residency implements CoreResidency {
     const contexts = vcpus.map(contextOf), { stage2Pool } = this.parts;
     const defect = this.#images.put(
       image,
-      contexts.map((vcpu) => ({
-        owner: vcpu,
-        stage2: vcpu.stage2,
-        permits: trusted ? () => true : permitsOf(stage2Pool.tables(vcpu.stage2)),
-      })),
+      contexts.flatMap((vcpu) => {
+        const permits = trusted ? () => true : permitsOf(stage2Pool.tables(vcpu.stage2));
+        return this.#ownersOf(vcpu).map((owner) => ({ owner, stage2: vcpu.stage2, permits }));
+      }),
     );
     for (const vcpu of contexts) {
       vcpu.translationsStale &&= !this.tlbs.isFor(vcpu, vcpu.stage2);

@@ -173,7 +173,7 @@ export class Rig {
     this.space = this.pool.acquire(this, this.stage2.id);
     this.setWord("STAGE2", this.stage2.root);
     this.setWord("STAGE2_ID", this.stage2.id);
-    for (const field of ["TLB_SPACE", "TLB_UNPRIVILEGED", "TLB_SPACE_EL1", "TLB_SPACE_EL2"] as const) {
+    for (const field of ["TLB_SPACE", "TLB_UNPRIVILEGED", "TLB_SPACE_EL1", "TLB_SPACE_EL2", "TLB_GUEST", "TLB_OTHER_GUEST"] as const) {
       this.setWord(field, this.space + TlbSpace.Sets);
     }
     this.setWord("PSTATE", Pstate.EL1h | Pstate.Daif);

@@ -4,7 +4,7 @@
 
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { ExceptionClass, FaultStatus, ISS_COND_ALWAYS, Pstate, syndrome, Vector } from "../architecture/exceptions.ts";
-import { Cptr, Hcr, Mdcr, STAGE2_ON } from "../architecture/hypervisor-control.ts";
+import { Cptr, Hcr, Mdcr } from "../architecture/hypervisor-control.ts";
 import { bankAt, EL1_OFFSET, EL2_OFFSET, raiseToEl2 } from "../state/banks.ts";
 import { CPU, Slot, TlbSet, xAddress } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
@@ -13,6 +13,7 @@ import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { enter, synchronous } from "./entry-calls.ts";
 import { noteGuest } from "./noted-guests.ts";
+import { followControls } from "./tlb-spaces.ts";
 
 const HOST = Hcr.E2H | Hcr.TGE;
 /** `CPU.FP_TRAP`: the exception level that the trap is for. */
@@ -97,12 +98,12 @@ export function updateRegimes(c: Code, library: Library, features: ReadonlySet<F
   const bank = (isOfEl2: Value) => isOfEl2.select(EL2_OFFSET, EL1_OFFSET);
   c.store("i32.store", CPU.REGIME_BANK, bank(usesEl2));
   c.store("i32.store", CPU.EXCEPTION_BANK, bank(isEl2.or(level.not().and(has(control, Hcr.TGE)))));
-  const space = c.let(usesEl2.select(c.load("i32.load", CPU.TLB_SPACE_EL2), c.load("i32.load", CPU.TLB_SPACE_EL1)));
-  c.store("i32.store", CPU.TLB_SPACE, space);
-  c.if(usesEl2.not(), () => {
-    followStage2(c, library, control);
+  c.if(usesEl2, () => c.store("i32.store", CPU.STAGE2_FOLLOWED, constant("i32", 0)), () => {
+    followControls(c, library);
     c.if(control.and(Hcr.VM | Hcr.TGE).eq(Hcr.VM), () => noteGuest(c, library));
   });
+  const space = c.let(usesEl2.select(c.load("i32.load", CPU.TLB_SPACE_EL2), c.load("i32.load", CPU.TLB_SPACE_EL1)));
+  c.store("i32.store", CPU.TLB_SPACE, space);
   const notes = c.load("i32.load", space, TlbSpace.HasDevice).nonZero().and(c.load("i32.load", CPU.DEVICE_ATOMIC).not());
   c.store("i32.store", CPU.ATOMICS_TLB, notes.select(constant("i32", pool.empty), 0));
   const privileged = pstate.and(Pstate.PAN).select(constant("i32", Regime.El1Pan * TlbSet.Size), Regime.El1 * TlbSet.Size);
@@ -115,24 +116,6 @@ export function updateRegimes(c: Code, library: Library, features: ReadonlySet<F
   const trapsZero = level.eq(Pstate.EL1).and(has(control, Hcr.TDZ));
   c.store("i32.store", CPU.ZERO_LEVEL, trapsZero.select(constant("i32", 0), level));
   updateFpTrap(c, { level, control, usesEl2 });
-}
-
-/** Bits of HCR_EL2 on which translations of EL1&0 depend. */
-const STAGE2_CONTROLS = STAGE2_ON | Hcr.PTW | Hcr.TGE | Hcr.E2H;
-
-/** Drops the translations of EL1&0 if they are from another stage 2. */
-function followStage2(c: Code, library: Library, control: Value): void {
-  const now = [
-    [CPU.STAGE2_VTTBR, c.let(c.load("i64.load", CPU.VTTBR_EL2))],
-    [CPU.STAGE2_VTCR, c.let(c.load("i64.load", CPU.VTCR_EL2))],
-    [CPU.STAGE2_HCR, c.let(control.and(STAGE2_CONTROLS))],
-  ] as const;
-  const differs = now.map(([kept, value]) => c.load("i64.load", kept).ne(value)).reduce((any, one) => any.or(one));
-  c.if(c.load("i32.load", CPU.STAGE2_KNOWN).not().or(differs), () => {
-    for (const [kept, value] of now) c.store("i64.store", kept, value);
-    c.store("i32.store", CPU.STAGE2_KNOWN, constant("i32", 1));
-    c.run(library.get("tlbFlushSpace", ["i32"], []), c.load("i32.load", CPU.TLB_SPACE_EL1));
-  });
 }
 
 /** CPACR_EL1 comes before CPTR_EL2. */

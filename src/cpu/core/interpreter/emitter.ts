@@ -7,10 +7,8 @@ import { CPU, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { type KnownFlags, pushCondition } from "./conditions.ts";
 import { callSeam, type MemoryAccess, pushDescriptor, TlbComparison } from "./memory-access.ts";
-import { stateAddress } from "./state-addresses.ts";
+import { FLAG_ADDRESSES, stateAddress } from "./state-addresses.ts";
 import type { Surroundings } from "./surroundings.ts";
-
-const FLAG_ADDRESSES = { N: CPU.N, Z: CPU.Z, C: CPU.C, V: CPU.V } as const;
 
 const OPERAND_LOADS: Record<"i32" | "i64", Record<OperandKind, string>> = {
   i32: { u16: "i32.load16_u", i32: "i32.load", u32: "i32.load", i64: "i32.load" },

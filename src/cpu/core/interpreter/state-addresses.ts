@@ -27,3 +27,6 @@ const STATE_ADDRESSES: Record<StateName, number> = {
 /** Where a core has a state: with EL2, DC ZVA looks at its own level. */
 export const stateAddress = (name: StateName, library: Callees): number =>
   name === "ZERO_LEVEL" && hasEl2(library) ? CPU.ZERO_LEVEL : STATE_ADDRESSES[name];
+
+/** The same of flags. */
+export const FLAG_ADDRESSES = { N: CPU.N, Z: CPU.Z, C: CPU.C, V: CPU.V } as const;

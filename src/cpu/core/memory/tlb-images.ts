@@ -2,7 +2,8 @@
 // no longer hold to a TLB, such as those whose access flag it clears: without them a machine would
 // take another way than the run that the state is of.
 //
-//     tlbs     vCPU, the words of its space from the ASID on; parts of the block filter: number,
+//     tlbs     owner, which is a vCPU, or with EL2 one of its three spaces; the words of the space
+//              from the ASID on, and with EL2 its controls; parts of the block filter: number,
 //              word; then for each regime, each preceded by its number:
 //     fetches  VA[31:12] with the flags, VA[63:32], PA
 //     reads    a run of entries with one value: index, length - 1 and flags; the value, 2 words
@@ -22,6 +23,8 @@ import type { TlbPool } from "./tlb-pool.ts";
 
 /** The words of a space from its ASID to its block filter. */
 const SPACE_WORDS = (TlbSpace.BlockFilter - TlbSpace.Asid) / 4;
+/** The words of a space that a core with EL2 has for its controls. */
+const CONTROL_WORDS = TlbSpace.ControlsSize / 4;
 const FILTER_WORDS = BLOCK_FILTER_BITS / 32;
 /** In a run's first word: its length less one, and its flags. */
 const LENGTH_SHIFT = 13, FLAGS_SHIFT = 24, LENGTH_MAX = 1 << FLAGS_SHIFT - LENGTH_SHIFT;
@@ -128,7 +131,13 @@ export class TlbImages {
   /** From a place in the Wasm memory to its physical address, in the form of a value. */
   readonly #distance: number;
 
-  constructor(memory: WebAssembly.Memory, readonly ram: RamLayout, readonly pool: TlbPool, readonly decoded: DecodedPlaces) {
+  constructor(
+    memory: WebAssembly.Memory,
+    readonly ram: RamLayout,
+    readonly pool: TlbPool,
+    readonly decoded: DecodedPlaces,
+    readonly hasEl2: boolean,
+  ) {
     this.#words = new Int32Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
     this.#distance = (ram.base - ram.wasmAddress) >> DataEntry.DistanceShift;
@@ -152,7 +161,7 @@ export class TlbImages {
 
   #takeSpace(to: WordWriter, space: number): void {
     const words = this.#words, filter = space + TlbSpace.BlockFilter >>> 2;
-    for (let at = 0; at < SPACE_WORDS; at++) to.add(words[(space + TlbSpace.Asid >>> 2) + at]);
+    for (const at of this.#wordsOf(space)) to.add(words[at]);
     const count = to.reserve();
     let parts = 0;
     for (let at = 0; at < FILTER_WORDS; at++) {
@@ -168,6 +177,12 @@ export class TlbImages {
       this.#takeRuns(to, set + TlbSet.Read, set + TlbSet.ReadFlags);
       this.#takeRuns(to, set + TlbSet.Write, set + TlbSet.WriteFlags);
     }
+  }
+
+  /** Indexes of the words of a space that are kept as they are. */
+  *#wordsOf(space: number): Generator<number> {
+    for (let at = 0; at < SPACE_WORDS; at++) yield (space + TlbSpace.Asid >>> 2) + at;
+    if (this.hasEl2) { for (let at = 0; at < CONTROL_WORDS; at++) yield (space + TlbSpace.Level >>> 2) + at; }
   }
 
   #takeFetches(to: WordWriter, set: number): void {
@@ -249,7 +264,7 @@ export class TlbImages {
 
   #putSpace(from: WordReader, space: number, permits: Permits): void {
     const words = this.#words;
-    for (let at = 0; at < SPACE_WORDS; at++) words[(space + TlbSpace.Asid >>> 2) + at] = from.next();
+    for (const at of this.#wordsOf(space)) words[at] = from.next();
     for (let parts = from.next(); parts > 0 && !from.isShort; parts--) {
       words[(space + TlbSpace.BlockFilter >>> 2) + from.next() % FILTER_WORDS] = from.next();
     }

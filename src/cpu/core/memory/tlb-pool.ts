@@ -53,7 +53,9 @@ export class TlbPool {
     if (!found || this.#words[(space + TlbSpace.Stage2Id) >>> 2] !== stage2) {
       this.flush(space);
       this.#words[(space + TlbSpace.Stage2Id) >>> 2] = stage2;
-      for (const word of [TlbSpace.Miss, TlbSpace.Misses, TlbSpace.TableWork]) this.#words[(space + word) >>> 2] = 0;
+      for (const word of [TlbSpace.Miss, TlbSpace.Misses, TlbSpace.TableWork, TlbSpace.Level, TlbSpace.Latest]) {
+        this.#words[(space + word) >>> 2] = 0;
+      }
     }
     const entry = this.#owners[index];
     entry.owner = owner;
@@ -107,6 +109,16 @@ export class TlbPool {
   isUnanswered(owner: object): boolean {
     const index = this.#find(owner);
     return index >= 0 && this.#words[(this.layout.base + index * TlbSpace.Size + TlbSpace.Miss) >>> 2] === Miss.Store;
+  }
+
+  /** Of a core with EL2: that a space is of EL2's regime. */
+  setOfEl2(space: number): void {
+    this.#words[(space + TlbSpace.Level) >>> 2] = 2;
+  }
+
+  /** Whether a space is the one of its vCPU's for EL1&0 that was used last. */
+  isLatest(space: number): boolean {
+    return this.#words[(space + TlbSpace.Latest) >>> 2] !== 0;
   }
 
   /** Whether a space may hold Device memory. */

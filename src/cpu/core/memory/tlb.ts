@@ -123,7 +123,7 @@ export function defineTlb(library: Library, pool: TlbPoolLayout, features: Reado
   defineTargetFlushes(library, pool);
   defineCodePages(library, pool);
   defineSlowWrites(library, pool);
-  if (hasEl2(library)) defineLevelMaintenance(library, features);
+  if (hasEl2(library)) defineLevelMaintenance(library, pool, features);
   else defineMaintenance(library, pool, features);
 }
 
@@ -392,25 +392,42 @@ function defineMaintenance(library: Library, pool: TlbPoolLayout, features: Read
   });
 }
 
-/** (kind i32, operand i64, space i32, TCR of its regime i64): TLBI in a core with EL2. */
-export const tlbiOf = (library: Library) => library.get("tlbiOf", ["i32", "i64", "i32", "i64"], []);
+/** The spaces that a TLBI of a core with EL2 is for: of all CPUs, and of all VMs. */
+export const TlbiScope = { AllCpus: 1, AllVms: 2 } as const;
 
 /**
- * `tlbiOf`. It invalidates in one space: a core with EL2 has one CPU, and no evidence of what an
- * invalidation misses.
+ * (kind i32, operand i64, level i32, scope i32, TCR of the regime i64): TLBI in a core with EL2, of
+ * the regime of EL1 or EL2.
  */
-function defineLevelMaintenance(library: Library, features: ReadonlySet<FeatureName>): void {
-  const c = new Code(library.define("tlbiOf", ["i32", "i64", "i32", "i64"], []));
-  const [kind, operand, space, tcr] = [0, 1, 2, 3].map((index) => c.parameter(index));
-  c.if(kind.eq(Tlbi.All), () => c.run(tlbFunction(library, "tlbFlushSpace"), space));
-  c.if(kind.eq(Tlbi.Asid), () => {
-    const current = c.let(c.load("i32.load", space, TlbSpace.Asid));
-    const isCurrent = current.eq(operand.shrU(48).wrap()).or(current.eq(UNKNOWN_ASID));
-    c.if(isCurrent, () => c.run(tlbFunction(library, "tlbFlushNonGlobal"), space));
-  });
-  c.if(kind.eq(Tlbi.Page).or(kind.eq(Tlbi.PageOfAll)), () => {
-    const flush = (page: Value) => c.run(tlbFunction(library, "tlbFlushPage"), space, page);
-    forEachPage(c, granulesOf(features), c.let(operand.shl(PAGE_SHIFT)), flush, tcr);
+export const tlbiOf = (library: Library) => library.get("tlbiOf", ["i32", "i64", "i32", "i32", "i64"], []);
+
+/** VTTBR_EL2.VMID, whose lower half alone is compared: VTCR_EL2.VS may be 0. */
+const VMID_BYTE = 6;
+
+/** `tlbiOf`. A core with EL2 has no evidence of what an invalidation misses. */
+function defineLevelMaintenance(library: Library, pool: TlbPoolLayout, features: ReadonlySet<FeatureName>): void {
+  const c = new Code(library.define("tlbiOf", ["i32", "i64", "i32", "i32", "i64"], []));
+  const [kind, operand, level, scope, tcr] = [0, 1, 2, 3, 4].map((index) => c.parameter(index));
+  const apply = (space: Value) => {
+    c.if(kind.eq(Tlbi.All), () => c.run(tlbFunction(library, "tlbFlushSpace"), space));
+    c.if(kind.eq(Tlbi.Asid), () => {
+      const current = c.let(c.load("i32.load", space, TlbSpace.Asid));
+      const isCurrent = current.eq(operand.shrU(48).wrap()).or(current.eq(UNKNOWN_ASID));
+      c.if(isCurrent, () => c.run(tlbFunction(library, "tlbFlushNonGlobal"), space));
+    });
+    c.if(kind.eq(Tlbi.Page).or(kind.eq(Tlbi.PageOfAll)), () => {
+      const flush = (page: Value) => c.run(tlbFunction(library, "tlbFlushPage"), space, page);
+      forEachPage(c, granulesOf(features), c.let(operand.shl(PAGE_SHIFT)), flush, tcr);
+    });
+  };
+  const vmid = c.let(c.load("i32.load8_u", CPU.VTTBR_EL2 + VMID_BYTE));
+  forEachSpace(c, pool, (space) => {
+    const isOfMachine = c.load("i32.load", space, TlbSpace.Stage2Id).eq(c.load("i32.load", CPU.STAGE2_ID));
+    const own = [CPU.TLB_GUEST, CPU.TLB_OTHER_GUEST, CPU.TLB_SPACE_EL2].map((at) => space.eq(c.load("i32.load", at)));
+    const isOfCpus = scope.and(TlbiScope.AllCpus).or(own.reduce((any, one) => any.or(one)));
+    const isOfVm = level.eq(2).or(scope.and(TlbiScope.AllVms)).or(c.load("i32.load8_u", space, TlbSpace.Vttbr + VMID_BYTE).eq(vmid));
+    const isOfLevel = c.load("i32.load", space, TlbSpace.Level).eq(level);
+    c.if(isOfMachine.and(isOfLevel).and(isOfCpus.ne(0)).and(isOfVm.ne(0)), () => apply(space));
   });
 }
 

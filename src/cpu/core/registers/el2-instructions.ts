@@ -2,11 +2,11 @@
 // EL2 executes them. Arm ARM C5.4, C5.5.
 
 import { Hcr } from "../architecture/hypervisor-control.ts";
-import { isHost } from "../exceptions/el2-entry.ts";
+import { hcr, isHost } from "../exceptions/el2-entry.ts";
 import { AccessKind } from "../memory/translation.ts";
-import { Tlbi, tlbiOf } from "../memory/tlb.ts";
+import { Tlbi, tlbiOf, TlbiScope } from "../memory/tlb.ts";
 import { regimeTcr } from "../memory/regimes.ts";
-import { EL1_OFFSET, spaceOf } from "../state/banks.ts";
+import { EL1_OFFSET } from "../state/banks.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { Access } from "../state/functions.ts";
 import type { Code, Value } from "../wasm/expression.ts";
@@ -42,41 +42,62 @@ export function trapOfInstruction(fields: SysFields): bigint | undefined {
   return TRAPPED_MAINTENANCE.find(([, operations]) => operations.some((one) => one.join() === fields.join()))?.[0];
 }
 
-/** A TLBI of EL1's regime, which for a host is EL2's. */
-export function invalidateRegime(c: Code, library: Library, kind: number, operand: Value): void {
-  c.if(isHost(c).and(c.load("i32.load", CPU.REGIME_BANK).nonZero()), () => invalidateOf(c, library, 2, kind, operand), () => {
-    invalidateOf(c, library, 1, kind, operand);
+/** The target of a TLBI: the level whose translations go, their kind, and the CPUs. */
+interface Invalidation {
+  readonly el: 1 | 2;
+  readonly kind: number;
+  readonly scope: number;
+}
+
+/** A TLBI of EL1's regime, which for a host is EL2's; that of EL1 reaches all CPUs with FB. */
+export function invalidateRegime(c: Code, library: Library, kind: number, operand: Value, broadcast: 0 | 1): void {
+  const scope = broadcast ? TlbiScope.AllCpus : 0;
+  c.if(c.load("i32.load", CPU.REGIME_BANK), () => {
+    c.if(isHost(c), () => invalidateOf(c, library, { el: 2, kind, scope }, operand), () => {
+      invalidateOf(c, library, { el: 1, kind, scope }, operand);
+    });
+  }, () => {
+    const forces = hcr(c).and(Hcr.FB).nonZero();
+    c.if(forces, () => invalidateOf(c, library, { el: 1, kind, scope: TlbiScope.AllCpus }, operand), () => {
+      invalidateOf(c, library, { el: 1, kind, scope }, operand);
+    });
   });
 }
 
-function invalidateOf(c: Code, library: Library, el: 1 | 2, kind: number, operand: Value): void {
+function invalidateOf(c: Code, library: Library, { el, kind, scope }: Invalidation, operand: Value): void {
   const tcr = el === 2 ? c.call(regimeTcr(library)) : c.load("i64.load", CPU.TCR_EL1);
-  c.run(tlbiOf(library), kind, operand, spaceOf(c, library, el), tcr);
+  c.run(tlbiOf(library), kind, operand, el, scope, tcr);
 }
 
 /** Scopes of TLBI by CRm: this CPU, Inner Shareable. */
-const SCOPES = [7, 3] as const;
+const SCOPES = [[7, 0], [3, TlbiScope.AllCpus]] as const;
 /** The operations of EL2 by op2: the level whose translations go, and which of them. */
-const OPERATIONS: readonly (readonly [op2: number, el: 1 | 2, kind: number])[] = [
+const OPERATIONS: readonly (readonly [op2: number, el: 1 | 2, kind: number, vms?: number])[] = [
   // ALLE2, VAE2, ALLE1, VALE2, VMALLS12E1.
   [0, 2, Tlbi.All],
   [1, 2, Tlbi.Page],
-  [4, 1, Tlbi.All],
+  [4, 1, Tlbi.All, TlbiScope.AllVms],
   [5, 2, Tlbi.Page],
   [6, 1, Tlbi.All],
 ];
 /** IPAS2E1IS, IPAS2LE1IS, IPAS2E1, IPAS2LE1: an entry does not tell its IPA. */
-const BY_IPA: readonly SysFields[] = [[4, 8, 0, 1], [4, 8, 0, 5], [4, 8, 4, 1], [4, 8, 4, 5]];
+const BY_IPA: readonly (readonly [fields: SysFields, scope: number])[] = [
+  ...[1, 5].map((op2) => [[4, 8, 0, op2], TlbiScope.AllCpus] as const),
+  ...[1, 5].map((op2) => [[4, 8, 4, op2], 0] as const),
+];
 
 /** TLBI that only EL2 has. */
 export const TLBI_OF_EL2: readonly (readonly [fields: SysFields, invalidate: (c: Code, library: Library, operand: Value) => void])[] = [
-  ...SCOPES.flatMap((crm) =>
-    OPERATIONS.map(([op2, el, kind]) =>
-      [[4, 8, crm, op2], (c: Code, library: Library, operand: Value) => invalidateOf(c, library, el, kind, operand)] as const
+  ...SCOPES.flatMap(([crm, cpus]) =>
+    OPERATIONS.map(([op2, el, kind, vms = 0]) =>
+      [
+        [4, 8, crm, op2],
+        (c: Code, library: Library, operand: Value) => invalidateOf(c, library, { el, kind, scope: cpus | vms }, operand),
+      ] as const
     )
   ),
-  ...BY_IPA.map((fields) =>
-    [fields, (c: Code, library: Library, operand: Value) => invalidateOf(c, library, 1, Tlbi.All, operand)] as const
+  ...BY_IPA.map(([fields, scope]) =>
+    [fields, (c: Code, library: Library, operand: Value) => invalidateOf(c, library, { el: 1, kind: Tlbi.All, scope }, operand)] as const
   ),
 ];
 

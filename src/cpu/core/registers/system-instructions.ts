@@ -165,7 +165,7 @@ export function defineSystemInstructions(library: Library, features: ReadonlySet
         for (const { crm, op2, kind, broadcast } of tlbiForms(features)) {
           const fields = [0, crn, crm, op2] as const,
             invalidate = () => {
-              if (hasEl2(library)) invalidateRegime(c, library, kind, operand);
+              if (hasEl2(library)) invalidateRegime(c, library, kind, operand, broadcast);
               else c.run(tlbFunction(library, "tlbi"), kind, operand, broadcast);
             };
           on(fields, () => el1Only(c, () => unlessTrapped(c, fields, invalidate)));

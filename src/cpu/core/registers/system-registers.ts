@@ -17,12 +17,12 @@ import {
 } from "../architecture/exceptions.ts";
 import { CACHES, ccsidr, CLIDR_EL1, CTR_EL0, DCZID_DZP_SHIFT, DCZID_EL0, wideCcsidr } from "../architecture/features.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
+import { noteControls, updateAsid } from "../exceptions/tlb-spaces.ts";
 import { fpcrMask, FPSR_MASK } from "../fp/formats.ts";
 import { tlbFunction } from "../memory/tlb.ts";
-import { bankOf, hasEl2, regimeBank, spaceOf } from "../state/banks.ts";
+import { hasEl2, regimeBank, spaceOf } from "../state/banks.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
-import { TlbSpace } from "../state/tlb-layout.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { pendingInterrupts, trapsZero } from "./el2-controls.ts";
@@ -63,29 +63,19 @@ export const translating = (
     emit: (c, library, value) => {
       const changed = c.let(c.load("i64.load", address).xor(stored(value)).and(flushOn));
       c.store("i64.store", address, stored(value));
-      if (flushOn) c.if(changed.nonZero(), () => c.run(tlbFunction(library, "tlbFlushSpace"), spaceOf(c, library, el)));
-      updateAsid(c, library, el);
+      const follow = () => {
+        if (flushOn) c.if(changed.nonZero(), () => c.run(tlbFunction(library, "tlbFlushSpace"), spaceOf(c, library, el)));
+        updateAsid(c, library, el);
+      };
+      if (!hasEl2(library) || el === 2) return follow();
+      // A write by EL2 counts when EL1 is entered.
+      c.if(c.load("i32.load", CPU.REGIME_BANK).not(), () => {
+        follow();
+        noteControls(c);
+      });
     },
   },
 });
-
-const ASID_SHIFT = 48;
-/** TCR_EL1: the ASID is in TTBR1 (A1), and has 16 bits (AS). */
-const TCR_A1 = 1n << 22n;
-const TCR_AS = 1n << 36n;
-
-/** Drops the non-global translations when the ASID is another one than they were made with. */
-function updateAsid(c: Code, library: Library, el: 1 | 2): void {
-  const bank = bankOf(c, el), tcr = bank.load("i64.load", CPU.TCR_EL1);
-  const ttbr = tcr.and(TCR_A1).nonZero().select(bank.load("i64.load", CPU.TTBR1_EL1), bank.load("i64.load", CPU.TTBR0_EL1));
-  const bits = tcr.and(TCR_AS).nonZero().select(constant("i32", 0xffff), 0xff);
-  const asid = c.let(ttbr.shrU(ASID_SHIFT).wrap().and(bits));
-  const space = c.let(spaceOf(c, library, el));
-  c.if(asid.ne(c.load("i32.load", space, TlbSpace.Asid)), () => {
-    c.store("i32.store", space, asid, TlbSpace.Asid);
-    c.run(tlbFunction(library, "tlbFlushNonGlobal"), space);
-  });
-}
 
 /** A field of PSTATE that reads in place. */
 const pstateField = (name: string, encoding: Encoding, mask: number, writable = true, privilege: Privilege = 1): SystemRegister => ({

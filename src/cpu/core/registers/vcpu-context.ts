@@ -88,7 +88,10 @@ export class VcpuContext implements VcpuState {
   /** Cached translations are stale. `Core` clears it. */
   translationsStale = true;
   readonly debug = new DebugComparators();
-  /** The owner of its translations of EL2's regime. */
+  /**
+   * With EL2, the owners of more translations: of another stage 2 of EL1&0, and of EL2's regime.
+   */
+  readonly ofOther = {};
   readonly ofEl2 = {};
   /** The stops that the core has derived from them, while MDSCR_EL1.MDE is set. */
   armed: ArmedDebug | undefined;

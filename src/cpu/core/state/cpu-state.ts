@@ -541,14 +541,6 @@ export const CPU = {
   /** The latest walk of its stage 2: rights and level of the leaf (memory/stage2-walk.ts). i32. */
   STAGE2_FLAGS: word(),
   /**
-   * The stage 2 that the translations of EL1&0 are from: VTTBR_EL2, VTCR_EL2 and bits of HCR_EL2,
-   * i64, while the word is not zero, i32.
-   */
-  STAGE2_KNOWN: word(),
-  STAGE2_VTTBR: doubleword(),
-  STAGE2_VTCR: doubleword(),
-  STAGE2_HCR: doubleword(),
-  /**
    * The virtual interrupts that the interface signals, as HCR_EL2.VI and VF; the INTID of the
    * physical interrupt that an instruction deactivates, plus one, or 0. i32.
    */
@@ -559,6 +551,14 @@ export const CPU = {
   /** The TLB spaces of the two regimes, of which `TLB_SPACE` is one. i32. */
   TLB_SPACE_EL1: word(),
   TLB_SPACE_EL2: word(),
+  /**
+   * Not zero while the first of them is known to be of the controls in force: since EL1 or EL0 was
+   * entered. i32.
+   */
+  STAGE2_FOLLOWED: word(),
+  /** The spaces of EL1&0 that the vCPU has. i32. */
+  TLB_GUEST: word(),
+  TLB_OTHER_GUEST: word(),
 } as const;
 
 /** The address of a register of EL2's bank, less that of EL1's. */

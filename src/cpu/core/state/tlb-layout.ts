@@ -23,6 +23,9 @@ const ENTRIES_PER_SET = 2 * TlbSet.Entries + TlbSet.FetchEntries;
  */
 export const BLOCK_FILTER_BITS = 0x4000;
 
+const LIST = REGIMES * TlbSet.Size + 56 + BLOCK_FILTER_BITS / 8;
+const LIST_END = LIST + 4 * REGIMES * ENTRIES_PER_SET;
+
 export const TlbSpace = {
   /** A `TlbSet` for each of `Regime`. */
   Sets: 0,
@@ -56,9 +59,27 @@ export const TlbSpace = {
   /**
    * Entries with non-global translations: the address, with `ListKind` in its low bits. i32 each.
    */
-  List: REGIMES * TlbSet.Size + 56 + BLOCK_FILTER_BITS / 8,
+  List: LIST,
+  /**
+   * FEAT_EL2: the exception level of the regime, 0 before the first use; 1 in that of the spaces of
+   * EL1&0 that the vCPU used last. i32.
+   */
+  Level: LIST_END,
+  Latest: LIST_END + 4,
+  /**
+   * The controls that the translations of EL1&0 were made with: VTTBR_EL2, VTCR_EL2, bits of
+   * HCR_EL2; SCTLR_EL1, TCR_EL1 and MAIR_EL1. i64.
+   */
+  Vttbr: LIST_END + 8,
+  Vtcr: LIST_END + 16,
+  Hcr: LIST_END + 24,
+  Sctlr: LIST_END + 32,
+  Tcr: LIST_END + 40,
+  Mair: LIST_END + 48,
+  /** Bytes of these, from `Level` on. */
+  ControlsSize: 56,
   /** Bytes of a space. */
-  Size: Math.ceil((REGIMES * TlbSet.Size + 56 + BLOCK_FILTER_BITS / 8 + 4 * REGIMES * ENTRIES_PER_SET) / 0x1000) * 0x1000,
+  Size: Math.ceil((LIST_END + 56) / 0x1000) * 0x1000,
 } as const;
 
 /** No ASID: the registers may have any when a space was emptied or changed its owner. */
