@@ -32,7 +32,7 @@ export {
 } from "./architecture/exceptions.ts";
 export { trapBits } from "./registers/el2-controls.ts";
 export { Hcr } from "./architecture/hypervisor-control.ts";
-export { IchLr } from "./architecture/virtual-gic.ts";
+export { listedIrq } from "./architecture/virtual-gic.ts";
 export type { CoreCode } from "./core-code.ts";
 export { pointerMask } from "./architecture/pointer-masks.ts";
 export { loadStoreSyndrome } from "./architecture/load-store-syndrome.ts";

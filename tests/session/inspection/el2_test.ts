@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type Query, rowsOf } from "../../../src/model/queries/query.ts";
-import { CODE, EVENTS, MEMORY_OWNER, PAGE_TABLES, PRINTED, REGISTERS, STACK, VCPUS, VMS } from "../../../src/model/queries/tables.ts";
+import { CODE, EVENTS, IRQS, MEMORY_OWNER, PAGE_TABLES, PRINTED, REGISTERS, STACK, VCPUS, VMS } from "../../../src/model/queries/tables.ts";
 import { answerDebugger, DEBUG_REGISTERS } from "../../../src/machine/hypervisor/interface.ts";
 import { oneVm } from "../../../src/model/queries/debugged-vms.ts";
 import { targetDescription } from "../../../src/session/debug/target-description.ts";
@@ -16,6 +16,8 @@ import { machineAtEl2, withEl2Program } from "../../support/el2-program.ts";
 const TURN = 1e6, MOST = 1e9;
 /** The address of the guest's code, as the guest sees it: `mrs`, `hvc`, `ldr`, … */
 const GUEST = 0x8000_0000n;
+/** Its code with interrupts: it acknowledges one. */
+const INTERRUPTED = GUEST + 0x20n;
 
 const answered = (guests: Guests, query: Query) => {
   const answer = guests.system.inspector.answer(query);
@@ -103,6 +105,25 @@ Deno.test("a VM has the VMs of its hypervisor: VMID, tables and vCPUs by registe
     assert.deepEqual(guestsOf(guests)?.guests, [`${line} left (inferred: entered before)`]);
     assert.deepEqual(guestsOf(guests)?.guest_vms, [{ vmid: 1, tables: root, certain: false, vcpus: [{ ...vcpu, on: null, runs: false }] }]);
     assert.deepEqual(mapped(), ["VMID 1 0x80001000 rwx (inferred)"]);
+  }));
+
+Deno.test("interrupts in list registers are rows of irq ls, with the guest that they are for", () =>
+  withEl2Program(["start.S", "guest.c"], async (elf) => {
+    const guests = await machineAtEl2(elf);
+    const listed = () =>
+      rowsOf(IRQS, answered(guests, { table: "irq.ls", args: { filter: "id~^reg" } }))
+        .map(({ id, vcpu, intid, kind, source, priority, en, pend, act }) => [id, vcpu, intid, kind, source, priority, en, pend, act]);
+    runTo(guests, GUEST + 4n);
+    assert.deepEqual(listed(), []);
+    const row = (pend: boolean) => {
+      const lr = "ICH_LR0_EL2 of VMID 1 for irq:host/30";
+      return ["reg:host/0/ich_lr0_el2", "vcpu:host/0", 27, "ppi", lr, "0x80", true, pend, !pend];
+    };
+    runTo(guests, INTERRUPTED);
+    assert.deepEqual(listed(), [row(true)]);
+    // Acknowledged.
+    runTo(guests, INTERRUPTED + 4n);
+    assert.deepEqual(listed(), [row(false)]);
   }));
 
 /** A table of stage 1 in memory: entries at their indices. */

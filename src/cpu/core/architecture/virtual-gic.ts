@@ -55,6 +55,35 @@ export const IchLr = {
   Bits: 0xf0f8_1fff_00ff_ffffn,
 } as const;
 
+/** An interrupt in a list register. */
+interface ListedIrq {
+  readonly intid: number;
+  readonly pending: boolean;
+  readonly active: boolean;
+  readonly group: 0 | 1;
+  /** Whether the guest has enabled its group. */
+  readonly enabled: boolean;
+  readonly priority: number;
+  /** The physical interrupt that its end deactivates. */
+  readonly physical: number | undefined;
+}
+
+/** The interrupt in a list register; undefined if that is free. @param vmcr ICH_VMCR_EL2 */
+export function listedIrq(value: bigint, vmcr = 0n): ListedIrq | undefined {
+  if (!(value & IchLr.State)) return undefined;
+  const number = (shift: number, mask: number) => Number(value >> BigInt(shift) & BigInt(mask));
+  const group = number(IchLr.GroupShift, 1) ? 1 : 0;
+  return {
+    intid: number(0, IchLr.VirtualMask),
+    pending: (value & IchLr.Pending) !== 0n,
+    active: (value & IchLr.Active) !== 0n,
+    group,
+    enabled: (Number(vmcr) & (group ? IchVmcr.VENG1 : IchVmcr.VENG0)) !== 0,
+    priority: number(IchLr.PriorityShift, 0xff),
+    physical: value & IchLr.HW ? number(IchLr.PhysicalShift, IchLr.PhysicalMask) : undefined,
+  };
+}
+
 /** ICH_MISR_EL2: why the maintenance interrupt is asserted. */
 export const IchMisr = { EOI: 1, U: 2, LRENP: 4, NP: 8, VGrp0E: 16, VGrp0D: 32, VGrp1E: 64, VGrp1D: 128 } as const;
 

@@ -2,7 +2,7 @@
 // switches of SCTLR_ELx, the bits of HCR_EL2, VMID and tables of VTTBR_EL2, list registers, and
 // address size and page sizes of ID_AA64MMFR0_EL1.
 
-import { Hcr, IchLr } from "../../../cpu/core/interface.ts";
+import { Hcr, listedIrq } from "../../../cpu/core/interface.ts";
 import { baseOf, vmidOf } from "../../../kit/formats/stage2-tables.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { syndromeText } from "./syndromes.ts";
@@ -46,12 +46,12 @@ const vttbrText = (value: bigint): string => `VMID ${vmidOf(value)}, tables at $
 
 /** ICH_LR<n>_EL2: the interrupt and its state; undefined for one that is free. */
 function listRegisterText(value: bigint): string | undefined {
-  const states = [...value & IchLr.Pending ? ["pending"] : [], ...value & IchLr.Active ? ["active"] : []];
-  if (!states.length) return undefined;
-  const number = (shift: number, mask: number) => Number(value >> BigInt(shift) & BigInt(mask));
-  const of = value & IchLr.HW ? `, of physical interrupt ${number(IchLr.PhysicalShift, IchLr.PhysicalMask)}` : "";
-  const group = number(IchLr.GroupShift, 1), priority = hex(number(IchLr.PriorityShift, 0xff), 2);
-  return `INTID ${number(0, IchLr.VirtualMask)} ${states.join(" and ")}, group ${group}, priority ${priority}${of}`;
+  const irq = listedIrq(value);
+  if (!irq) return undefined;
+  const { intid, pending, active, group, priority, physical } = irq;
+  const states = [...pending ? ["pending"] : [], ...active ? ["active"] : []].join(" and ");
+  const of = physical === undefined ? "" : `, of physical interrupt ${physical}`;
+  return `INTID ${intid} ${states}, group ${group}, priority ${hex(priority, 2)}${of}`;
 }
 
 const LIST_REGISTER = /^ICH_LR\d+_EL2$/;

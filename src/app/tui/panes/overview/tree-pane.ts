@@ -213,9 +213,9 @@ export class TreePane implements FilteredPane {
     return this.#rows.length;
   }
 
-  /** Number of lines about queues, doorbells and parcels below the rows, if they fit. */
+  /** Lines below the rows, if they fit: VMs inside of VMs, queues, doorbells, parcels. */
   linkLines(width: number): number {
-    return this.#links.lines(width, Infinity, glyphsOf("ascii")).length;
+    return this.#guestLines(width).length + this.#links.lines(width, Infinity, glyphsOf("ascii")).length;
   }
 
   /** Selects a row by id. */
@@ -292,7 +292,7 @@ export class TreePane implements FilteredPane {
   #listed({ width, height }: SpokenSize, look: Look) {
     const below = Math.max(this.#rows.length, 1);
     const place = placeColumns(this.#columns(width), width - MARGIN);
-    const whole = this.#wholeText(place, width).slice(0, Math.max(height - 1 - below, 0));
+    const whole = [...this.#wholeText(place, width), ...this.#guestLines(width)].slice(0, Math.max(height - 1 - below, 0));
     const links = this.#links.lines(width, height - 1 - below - whole.length, look.glyphs);
     this.#height = Math.max(height - 1 - whole.length - links.length, 1);
     const at = this.#rows.findIndex((row) => row.id === this.#selected);
@@ -315,6 +315,19 @@ export class TreePane implements FilteredPane {
       { text: index ? " ".repeat(name.length) : name, role: "dim" },
       { text: line, role },
     ]);
+  }
+
+  /** Lines about the VMs of hypervisors that run inside of these. */
+  #guestLines(width: number): Piece[][] {
+    return [...this.#details.vms.values()].flatMap(({ id, guests }) => {
+      const name = `${nameOf(id)}  `;
+      return (guests ?? []).flatMap((guest) =>
+        wrap(guest, 0, width - name.length - 2).map((line, index): Piece[] => [
+          { text: index ? " ".repeat(name.length) : name, role: "dim" },
+          { text: line, role: "text" },
+        ])
+      );
+    });
   }
 
   #columns(width: number): ListColumn<TreeRow>[] {

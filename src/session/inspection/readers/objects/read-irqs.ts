@@ -22,6 +22,7 @@ import type { OfCode } from "../../../../model/queries/facts/fact.ts";
 import type { View } from "../inspected.ts";
 import type { RowOf } from "../../../../model/queries/table.ts";
 import type { IRQS } from "../../../../model/queries/tables.ts";
+import { readListedIrqs } from "./listed-irqs.ts";
 import { sourceNames } from "./virq-sources.ts";
 import { hex } from "../../../../kit/support/text/number-text.ts";
 
@@ -60,10 +61,11 @@ interface UsedIrq {
 /**
  * Interrupts that are, or were, enabled, pending or active, and those that something of the machine
  * raises; the busiest first. Of a primary's hundreds of hardware interrupts most are never used.
+ * After them those in list registers of EL2.
  */
 export function readIrqs(view: View): IrqRow[] {
   const active = vicReaders(view).flatMap((reader) => reader.rows()), there = new Set(active.map(({ id }) => id));
-  return [...active.sort(byUrgency), ...view.system.endedRows().irqs.filter(({ id }) => !there.has(id))];
+  return [...active.sort(byUrgency), ...readListedIrqs(view), ...view.system.endedRows().irqs.filter(({ id }) => !there.has(id))];
 }
 
 /** Those that have a finding, without what only a list shows. */
