@@ -18,6 +18,8 @@ export { disassemble } from "./src/cpu/isa/disassemble.ts";
 export { PrimaryMachine, type PrimaryMachineOptions, type PrimaryMachineState } from "./src/app/library/primary-machine.ts";
 export type {
   DevicePlan,
+  DiskImage,
+  DiskPartition,
   INPUT_TYPES,
   InputType,
   NetBackend,

@@ -18,6 +18,7 @@ const PROGRAMS = {
   "aarch64-linux-gnu-objdump": "binutils-aarch64-linux-gnu",
   cpio: "cpio",
   dtc: "device-tree-compiler",
+  partx: "util-linux",
   "qemu-img": "qemu-utils",
   "gdb-multiarch": "gdb-multiarch",
   debugfs: "e2fsprogs",

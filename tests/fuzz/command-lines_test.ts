@@ -6,6 +6,7 @@ import { machineOfLine } from "../../src/app/configuration/from/command-line.ts"
 import { UserError } from "../../src/kit/support/problem.ts";
 import { makePublicFiles, PUBLIC_LINES } from "../app/configuration/from/public-lines.ts";
 import type { Random } from "../support/random.ts";
+import { compositeDisk } from "../support/composite-disk.ts";
 import { damagedText } from "./grammars.ts";
 import { fuzzTest } from "./run.ts";
 import { LONG } from "../support/long.ts";
@@ -43,7 +44,12 @@ const CONFIGURATION = JSON.stringify({
   kernel: "Image",
   initrd: "$PAYLOAD_DIR/initrd",
   params: "console=hvc0",
-  disks: [{ image: "root.img", writable: true }, { image: "/data/local/tmp/disk.img", partitions: [] }],
+  disks: [{ image: "root.img", writable: true }, { image: "/data/local/tmp/disk.img", partitions: [] }, {
+    partitions: [{ label: "a", path: "root.img", writable: true, guid: "0fc63daf-8483-4772-8e79-3d69d8477de4" }, {
+      label: "b",
+      path: "disk.img",
+    }],
+  }],
   protected: true,
   memory_mib: 512,
   cpu_topology: "match_host",
@@ -66,6 +72,33 @@ function readDamaged(random: Random, text: string, line: string): void {
 const isRefusal = (error: unknown) => error instanceof UserError;
 
 fuzzTest("vm_config.json", (random) => readDamaged(random, CONFIGURATION, `${folder}/vm_config.json`), isRefusal, ROUNDS, prepare);
+
+/** Composite disks of crosvm, whole. */
+const COMPOSITES = [
+  [{ path: "root.img", offset: 0, writable: true }, { path: "disk.img", offset: 1 << 20 }, { path: "root.img", offset: 2 ** 40 }],
+  [{ path: "../none", offset: 0 }, { path: "sd.img", offset: 512, fileOffset: 4096 }],
+  [{ path: "composite.img", offset: 0 }, { path: "/proc/self/fd/3", offset: 20_480 }],
+].map((components) => compositeDisk({ version: 2, length: 2 ** 41, components }));
+
+/** Bytes that a change of a field may have. */
+const BYTES = [0, 1, 2, 8, 0x0a, 0x12, 0x7f, 0x80, 0xff];
+
+fuzzTest(
+  "composite disk of crosvm",
+  (random) => {
+    const whole = random.pick(COMPOSITES), bytes = whole.slice(0, random.below(4) === 0 ? random.below(whole.length + 1) : whole.length);
+    for (let count = random.below(6); count > 0 && bytes.length > 0; count--) {
+      // Its beginning is what makes it one.
+      bytes[Math.min(bytes.length - 1, 15 + random.below(whole.length - 15))] = random.below(2) ? random.pick(BYTES) : random.below(256);
+    }
+    Deno.writeFileSync(`${folder}/composite.img`, bytes);
+    const machine = machineOfLine(`crosvm run --block ${folder}/composite.img ${folder}/Image`);
+    machine.text(machine.table());
+  },
+  isRefusal,
+  ROUNDS,
+  prepare,
+);
 
 /** A file of crosvm. */
 const CROSVM = JSON.stringify({

@@ -57,11 +57,24 @@ const VM_RULES: readonly JsonSchema[] = [
   },
 ];
 
-/** Of a network card: its policy belongs to the NAT, which is the default. */
-const DEVICE_RULE: JsonSchema = {
-  if: { ...is("kind", "net"), not: { properties: { backend: { const: "user" } } } },
-  then: none(NET_POLICY_KEYS),
+/** A partition is in a table, or at a place. */
+const PARTITIONS_RULE: JsonSchema = {
+  anyOf: [
+    { properties: { partitions: { items: { required: ["label"], ...none(["offset"]) } } } },
+    { properties: { partitions: { items: { required: ["offset"], ...none(["label", "guid"]) } } } },
+  ],
 };
+
+const DEVICE_RULES: readonly JsonSchema[] = [
+  // A card's policy belongs to the NAT, which is the default.
+  {
+    if: { ...is("kind", "net"), not: { properties: { backend: { const: "user" } } } },
+    then: none(NET_POLICY_KEYS),
+  },
+  // A disk is an image, or made of several, which have their own modes.
+  { if: is("kind", "block"), then: { oneOf: [{ required: ["image"] }, { required: ["partitions"] }] } },
+  { if: { required: ["partitions"] }, then: { properties: { mode: { const: "rw" } }, ...PARTITIONS_RULE } },
+];
 
 const WITH_PVPANIC = { properties: { platform_devices: { contains: { const: "pvpanic" } } } };
 
@@ -130,5 +143,5 @@ export function configurationSchema(): JsonSchema {
 }
 
 function withRule(devices: JsonSchema): JsonSchema {
-  return { ...devices, items: { ...devices.items as JsonSchema, ...DEVICE_RULE } };
+  return { ...devices, items: { ...devices.items as JsonSchema, allOf: [...DEVICE_RULES] } };
 }

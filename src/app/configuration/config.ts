@@ -279,20 +279,31 @@ function checkKeys(raw: Record<string, unknown>, errors: ConfigErrors): void {
   for (const name of ["machine", "host", "rm", "history", "ui"] as const) {
     if (isTable(raw[name])) checkTable(raw[name], [name], KNOWN_KEYS[name], errors);
   }
-  if (isTable(raw.host)) checkHostKeys(raw.host, errors);
+  if (isTable(raw.host)) {
+    checkHostKeys(raw.host, errors);
+    checkDeviceKeys(["host", "devices"], raw.host.devices, errors);
+  }
   for (const [name, vm] of Object.entries(isTable(raw.vm) ? raw.vm : {})) {
     if (!isTable(vm)) continue;
     checkTable(vm, ["vm", name], KNOWN_KEYS.vm, errors);
-    const devices = Array.isArray(vm.devices) ? vm.devices as unknown[] : [];
-    devices.forEach((device, index) => {
-      const known = isTable(device) ? deviceKeys(device.kind) : undefined;
-      if (known !== undefined) checkTable(device as Record<string, unknown>, ["vm", name, "devices", index], known, errors);
-    });
+    checkDeviceKeys(["vm", name, "devices"], vm.devices, errors);
   }
   for (const [name, link] of Object.entries(isTable(raw.link) ? raw.link : {})) {
     if (!isTable(link)) continue;
     if (link.kind === "msgqueue-pair" || link.kind === "doorbell" || link.kind === "shm") {
       checkTable(link, ["link", name], KNOWN_KEYS[link.kind], errors);
+    }
+  }
+}
+
+function checkDeviceKeys(path: KeyPath, devices: unknown, errors: ConfigErrors): void {
+  for (const [index, device] of Array.isArray(devices) ? devices.entries() : []) {
+    const known = isTable(device) ? deviceKeys(device.kind) : undefined;
+    if (known === undefined) continue;
+    checkTable(device, [...path, index], known, errors);
+    const parts: unknown = device.kind === "block" ? device.partitions : undefined;
+    for (const [number, part] of Array.isArray(parts) ? parts.entries() : []) {
+      if (isTable(part)) checkTable(part, [...path, index, "partitions", number], KNOWN_KEYS.partition, errors);
     }
   }
 }

@@ -13,6 +13,7 @@ import { cannotRead, readToEnd } from "../../kit/support/files/named-file.ts";
 import { type Problem, problemOf, UserError, within } from "../../kit/support/problem.ts";
 import { leadsInto } from "../../kit/support/files/real-place.ts";
 import { node } from "../../kit/support/node-modules.ts";
+import type { DiskImage } from "../../machine/virtio/plan.ts";
 import { DEFAULT_NET_POLICY, type DevicePlan, type NetPolicy, PlanError } from "../../model/plans/plan.ts";
 
 /** Where the files are that keys name. */
@@ -212,6 +213,28 @@ export function policyOf(card: FileCard): NetPolicy | undefined {
   return Object.keys(given).length > 0 ? { ...DEFAULT_NET_POLICY, ...given } : undefined;
 }
 
+/** An image of a disk at its place; undefined if it is not there. */
+async function planImage<T extends DiskImage>(disk: T, files: Files, refuse: (fact: ConfigFact) => void): Promise<T | undefined> {
+  try {
+    const path = await pathOf(disk.image, files);
+    // The catalog replaces a guest by a new folder; the old one is there as long as it is used.
+    const image = disk.image.startsWith("catalog:") ? await Deno.realPath(path) : path;
+    const { isFile, isDirectory } = await Deno.stat(image);
+    if (isFile) {
+      files.taken?.disks.set(disk.image, image);
+      return { ...disk, image };
+    }
+    refuse(ruled(`image ${disk.image}: ${isDirectory ? "is a folder" : "is not a regular file"}`));
+  } catch (error) {
+    const { NotFound, NotCapable } = Deno.errors;
+    if (error instanceof NotFound) refuse(ruled(`image ${disk.image}: no such file`));
+    // Deno opens devices of the computer with all rights alone, and so does not el2.
+    else if (error instanceof NotCapable) refuse(ruled(`image ${disk.image}: is not a regular file`));
+    else refuse(problemFact(error));
+  }
+  return undefined;
+}
+
 /**
  * The virtio device that an entry of `devices` asks for; undefined for the PL011, and where
  * something is wrong.
@@ -225,26 +248,14 @@ export async function planDevice(
   switch (device.kind) {
     case "pl011":
       return undefined;
-    case "block":
-      if (files.closed) return device;
-      try {
-        const path = await pathOf(device.image, files);
-        // The catalog replaces a guest by a new folder; the old one is there as long as it is used.
-        const image = device.image.startsWith("catalog:") ? await Deno.realPath(path) : path;
-        const { isFile, isDirectory } = await Deno.stat(image);
-        if (isFile) {
-          files.taken?.disks.set(device.image, image);
-          return { ...device, image };
-        }
-        refuse(ruled(`image ${device.image}: ${isDirectory ? "is a folder" : "is not a regular file"}`));
-      } catch (error) {
-        const { NotFound, NotCapable } = Deno.errors;
-        if (error instanceof NotFound) refuse(ruled(`image ${device.image}: no such file`));
-        // Deno opens devices of the computer with all rights alone, and so does not el2.
-        else if (error instanceof NotCapable) refuse(ruled(`image ${device.image}: is not a regular file`));
-        else refuse(problemFact(error));
-      }
-      return undefined;
+    case "block": {
+      const { kind, image, mode, partitions, sector } = device, own = { kind, ...sector && { sector } };
+      const images = partitions ?? (image === undefined ? [] : [{ image, mode }]);
+      const found = files.closed ? images : await Promise.all(images.map((one) => planImage(one, files, refuse)));
+      const taken = found.filter((one) => one !== undefined), [first] = taken;
+      if (first === undefined || taken.length < images.length) return undefined;
+      return partitions ? { ...own, partitions: taken } : { ...own, ...first };
+    }
     case "vsock":
       return { cid, ...device, path: placeOf(device.path, files) };
     case "net": {

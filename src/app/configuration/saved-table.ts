@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { isTable, type Table } from "./config.ts";
 import { type Files, inFolder, type TakenFiles } from "./files.ts";
 import { DEVICE_KEYS } from "./keys/devices.ts";
+import { PARTITION } from "./keys/disks.ts";
 import { HOST, IMAGE_HOST, NATIVE_HOST } from "./keys/host.ts";
 import { textsOf } from "./keys/host-paths.ts";
 import { type Keys, ofKind } from "./keys/key.ts";
@@ -53,5 +54,11 @@ function filled(keys: Keys = {}, table: Table): Table {
 function withDevices(table: Table): Table {
   const { devices } = table;
   if (!Array.isArray(devices)) return table;
-  return { ...table, devices: devices.map((device: Table) => filled(ofKind(DEVICE_KEYS, device.kind), device)) };
+  return { ...table, devices: devices.map((device: Table) => withPartitions(filled(ofKind(DEVICE_KEYS, device.kind), device))) };
+}
+
+/** Each partition has its mode, the disk none. */
+function withPartitions(device: Table): Table {
+  const { partitions, mode: _mode, ...rest } = device;
+  return Array.isArray(partitions) ? { ...rest, partitions: partitions.map((one: Table) => filled(PARTITION, one)) } : device;
 }

@@ -4,6 +4,7 @@
 import * as v from "valibot";
 import { wrong } from "../../model/plans/config-fact.ts";
 import { DEVICE_KEYS } from "./keys/devices.ts";
+import { PARTITION } from "./keys/disks.ts";
 import { HOST, IMAGE_HOST, NATIVE_HOST } from "./keys/host.ts";
 import { entriesOf, keysIn, keysOf, ofKind } from "./keys/key.ts";
 import { link, LINK_KEYS } from "./keys/links.ts";
@@ -79,6 +80,7 @@ export const KNOWN_KEYS = {
   history: Object.keys(HISTORY),
   ui: Object.keys(UI),
   vm: Object.keys(VM),
+  partition: Object.keys(PARTITION),
   "msgqueue-pair": Object.keys(LINK_KEYS["msgqueue-pair"]),
   doorbell: Object.keys(LINK_KEYS.doorbell),
   shm: Object.keys(LINK_KEYS.shm),

@@ -128,6 +128,45 @@ export const INPUT_TYPES = ["keyboard", "tablet"] as const;
 export type InputType = (typeof INPUT_TYPES)[number];
 
 /**
+ * An image of a disk.
+ *
+ * ```ts
+ * import type { DiskImage } from "@el2/el2";
+ *
+ * const disk: DiskImage = { image: "disk.img", mode: "overlay" };
+ * console.log(disk.image);
+ * ```
+ */
+export interface DiskImage {
+  /** A path: `*.qcow2` is a qcow2 image, all else is raw. */
+  readonly image: string;
+  /** `overlay`: changes stay in memory; `rw`: they go to the file; `ro`: there are none. */
+  readonly mode: "ro" | "rw" | "overlay";
+}
+
+/**
+ * A part of a disk that several images make. Those with a label are partitions of a GUID partition
+ * table, which el2 makes around them. Those with an offset lie at that byte, and no table is made.
+ *
+ * ```ts
+ * import type { DevicePlan, DiskPartition } from "@el2/el2";
+ *
+ * const root: DiskPartition = { label: "root", image: "root.img", mode: "ro" };
+ * const data: DiskPartition = { label: "data", image: "data.img", mode: "overlay" };
+ * const disk: DevicePlan = { kind: "block", partitions: [root, data] };
+ * console.log(disk.kind);
+ * ```
+ */
+export interface DiskPartition extends DiskImage {
+  /** The name in the table. */
+  readonly label?: string;
+  /** The unique GUID in the table; one that follows from the device and the place otherwise. */
+  readonly guid?: string;
+  /** Byte of the disk at which the image begins; it ends where the next begins. */
+  readonly offset?: number;
+}
+
+/**
  * One device.
  *
  * ```ts
@@ -140,11 +179,10 @@ export type InputType = (typeof INPUT_TYPES)[number];
  * ```
  */
 export type DevicePlan =
-  /**
-   * `overlay`: changes stay in memory; `rw`: they go to the file; `ro`: there are none. `sector`:
-   * bytes of a sector, 512 by default.
-   */
-  | { readonly kind: "block"; readonly image: string; readonly mode: "ro" | "rw" | "overlay"; readonly sector?: SectorSize }
+  /** `sector`: bytes of a sector, 512 by default. */
+  | { readonly kind: "block"; readonly sector?: SectorSize } & DiskImage
+  /** A disk of several images. */
+  | { readonly kind: "block"; readonly sector?: SectorSize; readonly partitions: readonly DiskPartition[] }
   /** `capture`: a pcapng file of all frames. `policy`: of `user`, or the default. */
   | {
     readonly kind: "net";
@@ -176,6 +214,15 @@ export type DevicePlan =
  */
 export type SectorSize = 512 | 4096;
 export const SECTOR_SIZES: readonly SectorSize[] = [512, 4096];
+
+/** Most images of one disk: 128 partitions, what is between them, and the tables. */
+export const PARTITIONS_MAX = 260;
+
+/** The images of a device that is a disk. */
+export function imagesOf(device: DevicePlan): readonly DiskImage[] {
+  if (device.kind !== "block") return [];
+  return "partitions" in device ? device.partitions : [device];
+}
 
 /** Most characters of a tag. */
 export const TAG_LENGTH = 31;

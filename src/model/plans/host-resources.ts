@@ -4,7 +4,7 @@
 
 import { CHECKOUT } from "../../kit/support/files/checkout.ts";
 import { policyText } from "../../machine/virtio/net/nat/policy.ts";
-import { DEFAULT_NET_POLICY, type DevicePlan, type NetPolicy, type PortForward } from "../../machine/virtio/plan.ts";
+import { DEFAULT_NET_POLICY, type DevicePlan, imagesOf, type NetPolicy, type PortForward } from "../../machine/virtio/plan.ts";
 import { plannedDevices, plannedVariables, type SessionPlan } from "./plan.ts";
 import { isLinked, leadsInto, leadsTo } from "../../kit/support/files/real-place.ts";
 import { node } from "../../kit/support/node-modules.ts";
@@ -64,7 +64,7 @@ export function placesOf(resources: readonly HostResource[]): Readonly<Record<st
 function resourcesOf(device: DevicePlan): readonly HostResource[] {
   switch (device.kind) {
     case "block":
-      return [hostPathOf("disk", device.image, device.mode === "rw")];
+      return imagesOf(device).map(({ image, mode }) => hostPathOf("disk", image, mode === "rw"));
     case "9p":
       return [hostPathOf("folder", device.folder, device.mode !== "ro")];
     case "vsock":

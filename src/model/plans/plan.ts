@@ -4,7 +4,7 @@
 
 import type { CpuPlan } from "../../cpu/isa/cpus/cpus.ts";
 import type { Tier } from "../../cpu/core/tiers.ts";
-import { deviceName, type DevicePlan } from "../../machine/virtio/plan.ts";
+import { deviceName, type DevicePlan, type DiskImage, imagesOf } from "../../machine/virtio/plan.ts";
 import type { RecordedRun, Sources } from "./recorded-run.ts";
 import type { NativeHostPlan, VariablesPlan } from "../../machine/host/interface.ts";
 import type { Behaviour } from "../../machine/hypervisor/options.ts";
@@ -295,10 +295,12 @@ export function plannedVariables({ what }: SessionPlan): readonly string[] {
   return all.flatMap((vars) => vars === undefined ? [] : [vars.path]);
 }
 
+/** The images of its disks. */
+export const plannedImages = (plan: SessionPlan): readonly DiskImage[] => plannedDevices(plan).flatMap(imagesOf);
+
 /** The file of a disk that a machine's guests write through to. A run of it cannot be repeated. */
 export function writtenDisk(plan: SessionPlan): string | undefined {
-  for (const device of plannedDevices(plan)) if (device.kind === "block" && device.mode === "rw") return device.image;
-  return undefined;
+  return plannedImages(plan).find(({ mode }) => mode === "rw")?.image;
 }
 
 /** A plan that cannot become a machine: the user's to fix. */

@@ -5,7 +5,7 @@
 import { encodePlain } from "../../machine/hardware/plain.ts";
 import { cacheFolder } from "../../kit/support/files/cache.ts";
 import { instantIn } from "../../kit/support/files/folder-names.ts";
-import { bare, plannedDevices, type SessionPlan } from "../../model/plans/plan.ts";
+import { bare, plannedImages, type SessionPlan } from "../../model/plans/plan.ts";
 import { programDigest } from "../../kit/support/program-identity.ts";
 import type { RememberingSystem, RunningSystem, SavableSystem } from "../assembly/system/system.ts";
 import { writeSnapshot } from "./file.ts";
@@ -70,9 +70,8 @@ export async function instantPath(plan: SessionPlan, ending = "snapshot"): Promi
  * To read them here takes too long.
  */
 function diskStates(plan: SessionPlan): string {
-  const states = plannedDevices(plan).flatMap((device) => {
-    if (device.kind !== "block") return [];
-    const status = node.fs.statSync(device.image, { bigint: true, throwIfNoEntry: false });
+  const states = plannedImages(plan).map(({ image }) => {
+    const status = node.fs.statSync(image, { bigint: true, throwIfNoEntry: false });
     return status ? `${status.size} ${status.mtimeNs} ${status.ino}` : "none";
   });
   return states.join();

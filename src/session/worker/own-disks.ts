@@ -5,7 +5,7 @@
 import { COMPUTER_FILES, DiskError, type DiskFiles, DiskInUse } from "../outside/disk-file.ts";
 import { pause } from "../../kit/support/files/open-file.ts";
 import { leadsTo } from "../../kit/support/files/real-place.ts";
-import { plannedDevices, plannedVariables, type SessionPlan } from "../../model/plans/plan.ts";
+import { plannedImages, plannedVariables, type SessionPlan } from "../../model/plans/plan.ts";
 
 /**
  * Milliseconds to wait for a disk that another session uses. A session that was ended has its
@@ -31,9 +31,7 @@ export class OwnDisks implements DiskFiles {
       // A machine that reboots reads what was written; the writer holds the lock.
       this.#open(path, true, (path) => Deno.openSync(path, { read: true }));
     }
-    for (const device of plannedDevices(plan)) {
-      if (device.kind === "block") this.#open(device.image, device.mode !== "rw", COMPUTER_FILES.open);
-    }
+    for (const { image, mode } of plannedImages(plan)) this.#open(image, mode !== "rw", COMPUTER_FILES.open);
   }
 
   open(path: string, readOnly: boolean): Deno.FsFile {

@@ -5,6 +5,7 @@ import { runNative } from "../../support/oracles.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 import { withTable } from "../../support/plan-tables.ts";
 import type { SessionPlan } from "../../../src/model/plans/plan.ts";
+import type { DiskPartition } from "../../../src/machine/virtio/plan.ts";
 import { MiB } from "../../../src/kit/support/values/sizes.ts";
 
 const FOLDER = new URL("disk-writer/", import.meta.url).pathname;
@@ -28,9 +29,16 @@ export function diskWriter(): Promise<Uint8Array<ArrayBuffer>> {
   });
 }
 
-/** The plan of a machine with it, which keeps states. */
-export async function writerPlan(image: string, mode: "rw" | "overlay" = "rw", options: Partial<SessionPlan> = {}): Promise<SessionPlan> {
-  const devices = [{ kind: "block", image, mode }] as const;
+/**
+ * The plan of a machine with it, which keeps states.
+ * @param disk its image, or the partitions that make it
+ */
+export async function writerPlan(
+  disk: string | readonly DiskPartition[],
+  mode: "rw" | "overlay" = "rw",
+  options: Partial<SessionPlan> = {},
+): Promise<SessionPlan> {
+  const devices = [typeof disk === "string" ? { kind: "block", image: disk, mode } as const : { kind: "block", partitions: disk } as const];
   const what = { kind: "boot", image: await diskWriter(), initrd: undefined, dtb: undefined, append: undefined, devices } as const;
   return withTable({ cpus: 1, memory: 16 * MiB, seed: 7, turbo: true, history: true, what, ...options });
 }

@@ -13,8 +13,8 @@ import { Session } from "../engine/session-in-thread.ts";
 import { writerPlan } from "./disk-writer.ts";
 
 /** A session that has written its disk, paused, and what it answers to the wish for a recording. */
-async function recorded(image: string, file: string, images: boolean) {
-  const session = new Session(await writerPlan(image));
+async function recorded(disk: Parameters<typeof writerPlan>[0], file: string, images: boolean) {
+  const session = new Session(await writerPlan(disk));
   await session.runOn(500_000);
   session.engine.pause(true);
   await session.event("paused");
@@ -40,6 +40,33 @@ Deno.test("a recording with an image of the disk's start leads another machine t
     assert.equal(`${past.system.instructions()} ${past.system.hashes.registers()} ${past.system.hashes.memory()}`, hashes);
     past.system.outside.close();
     assert.deepEqual(Deno.readFileSync(image), content);
+    session.engine.stop();
+  }));
+
+Deno.test("a recording has images of the partitions that guests write, and leads another machine to the same state", () =>
+  inCache(async (folder) => {
+    const file = `${folder}/run.rec`, [a, b, c] = ["a.qcow2", "b.img", "c.qcow2"].map((name) => `${folder}/${name}`);
+    Deno.writeFileSync(b, new Uint8Array(MiB / 4).fill(7));
+    for (const image of [a, c]) {
+      using disk = Deno.openSync(image, { read: true, write: true, create: true });
+      createQcow2(imageBytes(disk), MiB / 4);
+    }
+    const disk = [
+      { label: "a", image: a, mode: "rw" } as const,
+      { label: "b", image: b, mode: "ro" } as const,
+      { label: "c", image: c, mode: "rw" } as const,
+    ];
+    const { session, error } = await recorded(disk, file, true), hashes = session.hashes;
+    assert.equal(error, undefined);
+    assert.deepEqual([0, 1, 2].map((number) => [...Deno.readDirSync(folder)].some(({ name }) => name === `run.rec.${number}.qcow2`)), [
+      true,
+      true,
+      false,
+    ]);
+    const past = beginAgain(await plannedRecording(file), false);
+    while (!past.advance(Infinity, Infinity));
+    assert.equal(`${past.system.instructions()} ${past.system.hashes.registers()} ${past.system.hashes.memory()}`, hashes);
+    past.system.outside.close();
     session.engine.stop();
   }));
 

@@ -4,12 +4,16 @@
 
 import { dirname, isAbsolute, join } from "node:path";
 import * as v from "valibot";
+import { GPT_NAME } from "../../../kit/formats/gpt.ts";
 import { statIfReadable } from "../../../kit/support/files/named-file.ts";
 import { UserError } from "../../../kit/support/problem.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { MAX_CPUS } from "../../../model/plans/limits.ts";
 import { type ForeignMachine, NO_ASSIGNMENT, NO_DISPLAY, NO_USB, NOT_PROTECTED, OWN_DEBUGGER } from "./foreign-machine.ts";
+
+import type { Table } from "../config.ts";
+import { addCrosvmDisk, checkImage } from "./composite-disk.ts";
 import { readTable } from "./json-file.ts";
 
 /** Memory of a VM that names none. */
@@ -18,9 +22,15 @@ const MEMORY = 256 * MiB;
 const APP_FOLDERS = /^\$(?:PAYLOAD_DIR|APP_DATA_DIR)\//;
 
 const text = v.string("is not a text");
+const Partition = v.looseObject({
+  label: text,
+  path: text,
+  writable: v.optional(v.boolean("is not true or false"), false),
+  guid: v.nullish(text),
+}, "is not a table");
 const Disk = v.looseObject({
   image: v.optional(text),
-  partitions: v.optional(v.array(v.unknown(), "is not a list")),
+  partitions: v.optional(v.array(Partition, "is not a list")),
   writable: v.optional(v.boolean("is not true or false"), false),
 }, "is not a table");
 const Input = v.record(text, v.unknown(), "is not a table");
@@ -37,9 +47,9 @@ function key<T extends v.GenericSchema>(type: T, becomes: (reader: AvfReader, va
     put(reader, name, value) {
       const read = v.safeParse(type, value);
       if (read.success) return becomes(reader, read.output);
-      const [{ path = [], message }] = read.issues;
+      const [{ path = [], message, received }] = read.issues;
       const inside = path.map(({ key }) => typeof key === "number" ? `[${key}]` : `.${key}`).join("");
-      throw new UserError(`${name}${inside} ${message}`);
+      throw new UserError(`${name}${inside} ${received === "undefined" ? "is missing" : message}`);
     },
   };
 }
@@ -116,8 +126,18 @@ class AvfReader {
 
   disk(option: string, { image, partitions = [], writable }: v.InferOutput<typeof Disk>): void {
     if ((image === undefined) === (partitions.length === 0)) throw new UserError(`${option}: needs either image or partitions`);
-    if (image === undefined) return this.machine.absent(option, "a disk of partitions is left out: name one image of all of them");
-    this.machine.disk({ option, path: this.path(image), mode: writable ? "rw" : "ro" });
+    if (image !== undefined) return addCrosvmDisk(this.machine, { option, path: this.path(image), mode: writable ? "rw" : "ro" });
+    const parts = partitions.map((one, index) => this.#partition(`${option}.partitions[${index}]`, one, writable));
+    this.machine.disk({ option, path: "", mode: writable ? "rw" : "ro", partitions: parts });
+  }
+
+  #partition(option: string, { label, path, writable, guid }: v.InferOutput<typeof Partition>, ofDisk: boolean): Table {
+    const place = this.path(path);
+    checkImage(this.machine, option, place);
+    if (label === "") throw new UserError(`${option}.label is empty`);
+    if (label.length > GPT_NAME) this.machine.absent(`${option} ${JSON.stringify(label)}`, `names have ${GPT_NAME} characters: it is cut`);
+    const named = { label: label.slice(0, GPT_NAME), ...typeof guid === "string" && { guid } };
+    return { ...named, image: this.machine.file(option, place), mode: ofDisk && writable ? "rw" : "ro" };
   }
 
   /** A shared folder; the Terminal app tags the phone's storage `android`, its own `internal`. */

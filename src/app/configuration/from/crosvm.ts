@@ -16,6 +16,7 @@ import {
   OWN_MAC,
   STARTS_ANEW,
 } from "./foreign-machine.ts";
+import { addCrosvmDisk } from "./composite-disk.ts";
 import { withFileWords } from "./crosvm-file.ts";
 import { crosvmValues, numberOf } from "./key-values.ts";
 import { absent, applyOptions, type ForeignOption, ofProcess } from "./option-table.ts";
@@ -54,7 +55,7 @@ class CrosvmLine {
     parts.get("sparse", "direct", "o_direct", "lock", "async-executor", "async_executor", "multiple-workers", "dontcache");
     this.#unread(option, parts.unread());
     const size = sector === undefined ? undefined : numberOf(`${option} block-size`, sector, 1);
-    this.machine.disk({ option, path, mode: readOnly ? "ro" : "rw", sector: size });
+    addCrosvmDisk(this.machine, { option, path, mode: readOnly ? "ro" : "rw", sector: size });
   }
 
   addSerial(option: string, value: string): void {

@@ -36,7 +36,9 @@ export interface ForeignDisk {
   readonly option: string;
   readonly path: string;
   readonly mode: "rw" | "ro" | "overlay";
-  readonly sector?: number;
+  readonly sector?: number | undefined;
+  /** The images that the file at the path lists, instead of it. */
+  readonly partitions?: readonly Table[];
 }
 
 /** Sectors that disks of el2 can have, bytes. */
@@ -103,9 +105,10 @@ export class ForeignMachine {
     this.devices.push(device);
   }
 
-  disk({ option, path, mode, sector = SECTORS[0] }: ForeignDisk): void {
+  disk({ option, path, mode, sector = SECTORS[0], partitions }: ForeignDisk): void {
     if (!SECTORS.includes(sector)) this.absent(`${option}: sectors of ${sector} bytes`, "sectors have 512 or 4096 bytes: they have 512");
-    this.device(option, { kind: "block", image: this.file(option, path), mode, ...sector === SECTORS[1] && { sector } });
+    const images = partitions ? { partitions } : { image: this.file(option, path), mode };
+    this.device(option, { kind: "block", ...images, ...sector === SECTORS[1] && { sector } });
   }
 
   /** A folder that the guest mounts by its tag. */

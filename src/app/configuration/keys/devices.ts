@@ -14,10 +14,9 @@ import {
   parseForward,
   parseNetRule,
   type PortForward,
-  SECTOR_SIZES,
   TAG_LENGTH,
 } from "../../../machine/virtio/plan.ts";
-import { orCatalog } from "./files.ts";
+import { BLOCK, disk } from "./disks.ts";
 import { hostPath } from "./host-paths.ts";
 import { entriesOf, keysIn, keysOf } from "./key.ts";
 import { boolean, mustBe, nameList, notKnown, oneOf, text, whole } from "./values.ts";
@@ -89,12 +88,6 @@ const CONSOLE = keysOf({
     doc: "names of the ports; the first is /dev/hvc0",
   },
 });
-const BLOCK = keysOf({
-  kind: { type: v.literal("block"), doc: "a virtio disk" },
-  image: { type: v.pipe(text, hostPath("disk", "mode"), orCatalog), doc: "the disk's image" },
-  mode: { type: v.optional(oneOf(["ro", "rw", "overlay"]), "rw"), doc: "overlay: changes stay in memory" },
-  sector: { type: v.optional(v.picklist(SECTOR_SIZES, mustBe("512 or 4096"))), doc: "bytes of a sector: 512 (default) or 4096" },
-});
 const VSOCK = keysOf({
   kind: { type: v.literal("vsock"), doc: "virtio sockets between guests and programs" },
   cid: { type: v.optional(whole(MIN_CID, MAX_CID)), doc: "context id; by default 4, 5, … in the order of the VMs" },
@@ -131,7 +124,7 @@ export const DEVICE_KEYS = {
 const DEVICES = [
   v.object(entriesOf(PL011)),
   v.object(entriesOf(CONSOLE)),
-  v.object(entriesOf(BLOCK)),
+  disk,
   v.object(entriesOf(NET)),
   v.object(entriesOf(VSOCK)),
   v.object(entriesOf(RNG)),

@@ -54,11 +54,8 @@ export class OverlayBacking implements BlockBacking {
   /** Numbers of chunks whose other blocks are all zeros. */
   readonly #zeroed = new Set<number>();
 
-  constructor(readonly base: Pick<BlockBacking, "size" | "read">) {}
-
-  get size(): number {
-    return this.base.size;
-  }
+  /** @param size bytes of the disk: there are zeros after the base */
+  constructor(readonly base: Pick<BlockBacking, "size" | "read">, readonly size = base.size) {}
 
   /** Bytes of the computer's memory that the changes take. */
   get changed(): number {
@@ -72,7 +69,7 @@ export class OverlayBacking implements BlockBacking {
       const changed = this.#blocks.get(block);
       if (changed) into.set(changed.subarray(within, within + size), at);
       else if (this.#isZeroed(block)) into.fill(0, at, at + size);
-      else this.base.read(offset + at, into.subarray(at, at + size));
+      else this.#readBase(offset + at, into.subarray(at, at + size));
     });
   }
 
@@ -121,6 +118,12 @@ export class OverlayBacking implements BlockBacking {
     }
   }
 
+  #readBase(offset: number, into: Uint8Array): void {
+    const there = Math.min(into.length, Math.max(0, this.base.size - offset));
+    if (there > 0) this.base.read(offset, into.subarray(0, there));
+    into.fill(0, there);
+  }
+
   #isZeroed(block: number): boolean {
     return this.#zeroed.size > 0 && this.#zeroed.has(Math.floor(block / CHUNK_BLOCKS));
   }
@@ -145,7 +148,7 @@ export class OverlayBacking implements BlockBacking {
     if (changed && changed !== ZEROS) return changed;
     const block = new Uint8Array(BLOCK);
     const start = number * BLOCK;
-    if (!whole && !changed && !this.#isZeroed(number)) this.base.read(start, block.subarray(0, Math.min(BLOCK, this.size - start)));
+    if (!whole && !changed && !this.#isZeroed(number)) this.#readBase(start, block);
     this.#blocks.set(number, block);
     return block;
   }

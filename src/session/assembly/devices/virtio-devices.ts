@@ -6,6 +6,7 @@ import { RandomGenerator } from "../../../machine/hypervisor/boot.ts";
 import { BalloonDevice } from "../../../machine/virtio/balloon/balloon.ts";
 import { BlockDevice } from "../../../machine/virtio/block/block.ts";
 import { type BlockBacking, OverlayBacking } from "../../../machine/virtio/block/backing.ts";
+import { partitionedDisk } from "../../../machine/virtio/block/partitioned-disk.ts";
 import { ConsoleDevice } from "../../../machine/virtio/console/console.ts";
 import type { VirtioDevice } from "../../../machine/virtio/device.ts";
 import { InputDevice } from "../../../machine/virtio/input/input.ts";
@@ -14,7 +15,7 @@ import { NetDevice } from "../../../machine/virtio/net/net.ts";
 import { NetSwitch } from "../../../machine/virtio/net/switch.ts";
 import { P9Device } from "../../../machine/virtio/p9/p9.ts";
 import { P9Server } from "../../../machine/virtio/p9/server.ts";
-import { DEFAULT_NET_POLICY, deviceName, type DevicePlan, SECTOR_SIZES, type SectorSize } from "../../../machine/virtio/plan.ts";
+import { DEFAULT_NET_POLICY, deviceName, type DevicePlan, type DiskImage } from "../../../machine/virtio/plan.ts";
 import { type RandomBytes, RngDevice } from "../../../machine/virtio/rng/rng.ts";
 import { captureFile, captureFrames } from "../../outside/capture.ts";
 import { computer, machineDisk } from "../../outside/computer.ts";
@@ -30,8 +31,7 @@ import { KeptStatuses } from "../../outside/kept-statuses.ts";
 import { OutsideShare } from "../../outside/share.ts";
 import type { OutsideDoor } from "../../outside/outside.ts";
 import { devId } from "../../../model/queries/ids.ts";
-import { sameBytes } from "../../../kit/support/values/bytes.ts";
-import { problemOf } from "../../../kit/support/problem.ts";
+import { problemOf, UserError } from "../../../kit/support/problem.ts";
 
 /** Locally administered, and unique to el2: the last two bytes number VM and device. */
 const MAC_PREFIX = [0x52, 0x54, 0x00, 0xe1];
@@ -91,7 +91,7 @@ export class DeviceMaker {
     const number = this.#made++;
     switch (plan.kind) {
       case "block":
-        return this.#disk(plan, `el2-${vm}-${index}`, (message) => this.session.problem(name, message));
+        return this.#disk(plan, index, `el2-${vm}-${index}`, (message) => this.session.problem(name, message));
       case "rng":
         return new RngDevice(bytesOf(this.session.generator(new RandomGenerator(this.seed + number >>> 0))));
       case "vsock": {
@@ -161,14 +161,27 @@ export class DeviceMaker {
   }
 
   /** A disk. Parts that its guest will not find are problems at the start. */
-  #disk({ image, mode, sector = 512 }: DevicePlan & { kind: "block" }, serial: string, problem: (message: string) => void): BlockDevice {
-    const backing = this.#backing(image, mode);
-    for (const text of unseen(backing, sector)) problem(`disk ${image} ${text}`);
-    return new BlockDevice(backing, serial, problem, sector);
+  #disk(plan: DevicePlan & { kind: "block" }, slot: number, serial: string, problem: (message: string) => void): BlockDevice {
+    const { sector } = plan, backing = "partitions" in plan ? this.#partitioned(plan, slot) : this.#backing(plan);
+    const name = "partitions" in plan ? "of partitions" : plan.image;
+    const device = new BlockDevice(backing, serial, problem, sector);
+    for (const text of device.unseen()) problem(`disk ${name} ${text}`);
+    return device;
   }
 
-  /** @throws PlanError if the disk cannot be used */
-  #backing(image: string, mode: "ro" | "rw" | "overlay"): BlockBacking {
+  #partitioned({ partitions, sector }: Extract<DevicePlan, { readonly partitions: unknown }>, slot: number): BlockBacking {
+    try {
+      return partitionedDisk(partitions, (image, room) => this.#backing(image, room), { sector, slot });
+    } catch (error) {
+      throw error instanceof UserError ? new PlanError(problemOf(error)) : error;
+    }
+  }
+
+  /**
+   * @param room bytes that a disk of so many has; changes in memory may be in all of them
+   * @throws PlanError if the disk cannot be used
+   */
+  #backing({ image, mode }: DiskImage, room = (bytes: number) => bytes): BlockBacking {
     const past = mode === "rw" ? this.present?.find(({ path }) => path === image)?.past() : undefined;
     if (past) {
       this.session.past(past);
@@ -182,7 +195,7 @@ export class DeviceMaker {
         return written;
       }
       if (mode === "ro") return disk;
-      const overlay = new OverlayBacking(disk);
+      const overlay = new OverlayBacking(disk, room(disk.size));
       this.session.overlay(overlay);
       return overlay;
     } catch (error) {
@@ -198,22 +211,6 @@ export class DeviceMaker {
     this.parts.push({ name: `switch ${name}`, save: () => made.save(), restore: (state) => made.restore(v.parse(ADDRESSES, state)) });
     return made;
   }
-}
-
-/** The beginning of a GPT, which is in the second sector (UEFI 2.10 section 5.3.2). */
-const GPT = new TextEncoder().encode("EFI PART");
-
-/** The parts of a disk that a guest with sectors of this size does not find. */
-function* unseen(disk: BlockBacking, sector: SectorSize): Generator<string> {
-  const has = (size: SectorSize) => {
-    const bytes = new Uint8Array(GPT.length);
-    if (disk.size >= size + bytes.length) disk.read(size, bytes);
-    return sameBytes(bytes, GPT);
-  };
-  const other = SECTOR_SIZES.find((size) => size !== sector && has(size));
-  if (other !== undefined && !has(sector)) yield `has a partition table for sectors of ${other} bytes: set sector = ${other}`;
-  const rest = disk.size % sector;
-  if (rest > 0) yield `has ${rest} bytes after its last sector of ${sector} bytes, which the guest does not see`;
 }
 
 /** Bytes of a generator of 32-bit numbers. */

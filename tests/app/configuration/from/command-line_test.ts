@@ -145,6 +145,9 @@ Deno.test("a vm_config.json that is wrong is refused with the key", () =>
   inFolder((folder) => {
     const path = `${folder}/vm_config.json`;
     const cases: readonly (readonly [text: string, says: RegExp])[] = [
+      ['{"disks": [{"partitions": [{"label": "a"}]}]}', /^disks\[0\]\.partitions\[0\]\.path is missing$/],
+      ['{"sharedPath": [{}]}', /^sharedPath\[0\]\.sharedPath is missing$/],
+      ['{"disks": [{"partitions": [{"label": "a", "path": "none"}]}]}', /^disks\[0\]\.partitions\[0\] .*\/none: no such file$/],
       ["[", /vm_config\.json: .*JSON/],
       ["[1]", /vm_config\.json is not a table of JSON/],
       ["{}", /vm_config\.json names no kernel and no firmware$/],
