@@ -42,6 +42,17 @@ const asks = (flag: number, cpu: number, daif: string) =>
 const DOES =
   "mrs x13, icc_iar1_el1\nmrs x14, mpidr_el1\nand x14, x14, #1\nmov w15, #1\nadd x14, x20, x14, lsl #2\nstr w15, [x14]\nmsr icc_eoir1_el1, x13\neret";
 const TICKS = "timer_gic\ntimer_period\nmsr cntv_tval_el0, x2\nmov x3, #1\nmsr cntv_ctl_el0, x3\n";
+/** Two CPUs take the locks X20 and X21 once, one after the other; the second one as it is told. */
+const lockBoth = (second: string, take: string) =>
+  `${STACK}mov64 x20, 0x80180000\nmov64 x21, 0x80180040\n${cpuOn}b 6f\nsecond: mov64 x9, 0x80021000\nmov sp, x9\nmov64 x20, 0x80180000\nmov64 x21, 0x80180040\n${second}\n` +
+  "6: mov x0, x20\nbl lock\nmov64 x5, 60000\n7: subs x5, x5, #1\nb.ne 7b\nmov x0, x21\nbl lock\nstlr wzr, [x21]\nstlr wzr, [x20]\n" +
+  `mrs x5, mpidr_el1\ntbnz x5, #0, 8f\nsleep_healthily\n8: ${OFF}\nlock: mov w1, #1\n1: ${take}\nret`;
+/** The timer's interrupt is of group 0; its handler sets a flag. */
+const FIQS =
+  `mov64 x20, 0x80180000\n${VECTORS}timer_gic\nmov64 x1, 0x080b0000\nstr wzr, [x1, #0x80]\nmov64 x1, 0x08000000\nmov w2, #0x13\nstr w2, [x1]\n` +
+  "timer_period\nmsr cntv_tval_el0, x2\nmov x3, #1\nmsr icc_igrpen0_el1, x3\nmsr cntv_ctl_el0, x3\n";
+const FIQ_VECTORS = ".balign 2048\nvectors: .zero 0x300\nmrs x13, icc_iar0_el1\nmsr cntv_tval_el0, x2\nmov w14, #1\nstr w14, [x20]\n" +
+  "msr icc_eoir0_el1, x13\neret\n.balign 2048";
 const BOARD = "mov64 x1, 0x40001000\n";
 
 const LOOPS: Readonly<Record<string, Loop>> = {
@@ -73,6 +84,43 @@ const LOOPS: Readonly<Record<string, Loop>> = {
     ),
     first: { code: "own-lock", lock: { first: "0x80180000" }, value: "0x1" },
     wayOut: /^release the lock/,
+  },
+  "takes two locks in another order than its other CPU": {
+    ...either(
+      (second) => lockBoth(second, "ldaxr w4, [x0]\ncbnz w4, 1b\nstxr w2, w1, [x0]\ncbnz w2, 1b"),
+      "mov x22, x21\nmov x21, x20\nmov x20, x22",
+      "nop",
+    ),
+    ...TWO,
+    first: {
+      code: "taken-locks",
+      waits: [{ vcpu: /\/0$/, lock: { first: "0x80180040" } }, { vcpu: /\/1$/, lock: { first: "0x80180000" } }],
+    },
+    wayOut: /^take locks in one order/,
+  },
+  "takes two locks by CAS in another order than its other CPU": {
+    ...either(
+      (second) => lockBoth(second, "mov w2, #0\ncasa w2, w1, [x0]\ncbnz w2, 1b"),
+      "mov x22, x21\nmov x21, x20\nmov x20, x22",
+      "nop",
+    ),
+    ...TWO,
+    first: { code: "taken-locks", waits: [{ lock: { first: "0x80180040" } }, { lock: { first: "0x80180000" } }] },
+    wayOut: /^take locks in one order/,
+  },
+  "sleeps while an FIQ is masked": {
+    ...either((daif) => `${FIQS}msr daifclr, #${daif}\n${SLEEP}${FIQ_VECTORS}`, "2", "3"),
+    first: { code: "masked" },
+    wayOut: /clear PSTATE\.F/,
+  },
+  "waits for an FIQ's handler, and masks the FIQ": {
+    ...either(
+      (daif) => `${FIQS}msr daifclr, #${daif}\n1: ldr w0, [x20]\ncbz w0, 1b\nstr wzr, [x20]\nmsr daifclr, #1\n${SLEEP}${FIQ_VECTORS}`,
+      "2",
+      "1",
+    ),
+    first: { code: "masked-pending", irq: /\/27$/, mask: "F" },
+    wayOut: /clear PSTATE\.F/,
   },
   "asks for more random bits than a call gives": {
     ...either((bits) => `1: mov64 x0, 0x84000053\nmov x1, #${bits}\nhvc #0\ncbnz x0, 1b\nsleep_healthily`, "128", "96"),

@@ -443,6 +443,16 @@ const ADDRESSES: readonly LookAlike[] = [
     ...instead((block) => `${store("0x80100010", block)}${turnsOn("0x80100000", "0x180193519")}`, "0", "0x80000701"),
   },
   {
+    symptom: "undefined instruction",
+    cause: { code: "group-off", name: "ICC_IAR0_EL1", group: 0, other: true },
+    wayOut: /^read ICC_IAR1_EL1/,
+    ...instead(
+      (register) => `${TIMER_NOW}\nwfi\nmrs x3, ${register}\nmsr cntv_ctl_el0, xzr\nmsr icc_eoir1_el1, x3`,
+      "icc_iar0_el1",
+      "icc_iar1_el1",
+    ),
+  },
+  {
     symptom: "translation fault",
     cause: { code: "outside-of-tables", ttbr: "TTBR0_EL1", bits: null },
     loops: true,

@@ -41,8 +41,10 @@ export type CallAnswer = (call: AskedCall) => readonly bigint[] | undefined;
 
 /** Conditions of the evaluation. */
 export interface Prospect {
-  /** An interrupt is signaled to the vCPU. */
-  readonly interrupt: boolean;
+  /** PSTATE.I if an interrupt of group 1 is signaled to the vCPU, PSTATE.F if one of group 0 is. */
+  readonly signaled: number;
+  /** The same of groups of which one may come. */
+  readonly expected: number;
   /**
    * X0 and what follows after an HVC or SMC, if it changes nothing else; undefined for other calls.
    */
@@ -131,10 +133,8 @@ export class Evaluation {
     stretch.length++;
     if (pc < stretch.first) stretch.first = pc;
     if (pc > stretch.last) stretch.last = pc;
-    if (!(state.pstate & Pstate.I)) {
-      if (this.prospect.interrupt) throw new Departs("interrupt");
-      stretch.open = true;
-    }
+    if (this.prospect.signaled & ~state.pstate) throw new Departs("interrupt");
+    if (this.prospect.expected & ~state.pstate) stretch.open = true;
     try {
       if (!this.#instruction(pc)) state.pc = pc + 4n;
     } catch (error) {
@@ -410,7 +410,7 @@ export class Evaluation {
     if (isEl0 && !(forEvent && state.get("EVENT")) && !this.#controls(forEvent ? Sctlr.NTWE : Sctlr.NTWI)) {
       return this.#raise(syndrome(ExceptionClass.Wfx, ISS_COND_ALWAYS | (forEvent ? 1 : 0)), this.pc);
     }
-    if (!forEvent && !this.prospect.interrupt) throw new Departs("sleep");
+    if (!forEvent && this.prospect.signaled === 0) throw new Departs("sleep");
     this.stretch[forEvent ? "yields" : "sleeps"] = true;
     if (forEvent) state.set("EVENT", 0n);
     return false;

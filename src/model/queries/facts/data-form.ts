@@ -34,3 +34,12 @@ export function dataFormOf(bytes: Uint8Array): DataForm | undefined {
   const always = conditions.filter((condition) => condition === ALWAYS).length;
   return conditions[0] === ALWAYS && always >= conditions.length * MOST_OF ? "aarch32" : undefined;
 }
+
+/** The way out where such data is executed. */
+export const FORM_WAYS_OUT: { readonly [F in DataForm]: string } = {
+  "gzip": "unpack it first, and branch to the image that it has",
+  "devicetree": "branch to the kernel, and give it the address of the devicetree in X0",
+  "elf": "load its segments, and branch to its entry",
+  "u-boot": "branch to the image after its header of 64 bytes",
+  "aarch32": "build it for AArch64: EL1 here has no AArch32",
+};

@@ -65,9 +65,15 @@ export type Evidence =
     readonly reserved: string;
   }
   /** A loop takes a lock by load-exclusive, which is not free, on the only vCPU of its VM. */
+  /** vCPUs of a VM that all wait for locks that are taken. */
+  | {
+    readonly code: "taken-locks";
+    /** `place`: of the lock, as questions about memory take it. */
+    readonly waits: readonly { readonly vcpu: string; readonly lock: CodeRange; readonly place: string; readonly value: string }[];
+  }
   | { readonly code: "own-lock"; readonly at: CodeRange; readonly lock: CodeRange; readonly value: string; readonly vcpu: string }
   /** An interrupt is signaled to a vCPU in a loop, which has PSTATE.I set. */
-  | { readonly code: "masked-pending"; readonly irq: string; readonly vcpu: string }
+  | { readonly code: "masked-pending"; readonly irq: string; readonly vcpu: string; readonly mask: "I" | "F" }
   /** A VM that shared memory which a loop reads, and its end in virtual time (ns). */
   | { readonly code: "ended-writer"; readonly vm: string; readonly fact: VerdictFact; readonly ended_ns: string }
   /** A loop reads a ring of a device, which waits for its driver. */
@@ -255,11 +261,15 @@ export const EVIDENCE = new Facts<Evidence>({
     `${vcpu} loops: RET at ${rangeText(at)} returns to the place after the call at ${rangeText(call)}, which has overwritten X30`,
   "stray-exclusive": ({ at, instruction, address, reserved }) =>
     `"${instruction}" at ${rangeText(at)} never succeeds: it stores to ${address}, and the load-exclusive has reserved ${reserved}`,
+  "taken-locks": ({ waits }) =>
+    `each vCPU of the VM that is on waits for a lock that is taken: ${
+      waits.map(({ vcpu, lock, value }) => `${vcpu} for ${rangeText(lock)} (${value})`).join(", ")
+    }`,
   "own-lock": ({ at, lock, value, vcpu }) =>
     `the load-exclusive at ${rangeText(at)} finds ${value} in ${
       rangeText(lock)
     }, and its VM has no other vCPU than ${vcpu} that could release a lock`,
-  "masked-pending": ({ irq, vcpu }) => `${irq} is pending, and ${vcpu} does not take it: PSTATE.I is set`,
+  "masked-pending": ({ irq, vcpu, mask }) => `${irq} is pending, and ${vcpu} does not take it: PSTATE.${mask} is set`,
   "ended-writer": ({ vm, fact, ended_ns }) =>
     `${vm}, which shares memory that it reads, ended at ${timeText(Number(ended_ns))}: ${VERDICT_FACTS.text(fact)}`,
   "polled-device": ({ vcpu, range, state }) => `${vcpu} polls ${rangeText(range)} for a device: ${SOURCE_STATES.text(state)}`,
@@ -365,8 +375,10 @@ export const EVIDENCE = new Facts<Evidence>({
       : undefined,
   "returns-to-itself": () => "save X30 before a call, and restore it before RET",
   "stray-exclusive": () => "use the same address in both",
+  "taken-locks": ({ waits: [first] }) =>
+    way`take locks in one order on all CPUs, and release each: \`${hint("who", first.place)}\` finds who took one`,
   "own-lock": () => "release the lock before it is taken again, or store 0 there at the start",
-  "masked-pending": () => "clear PSTATE.I where it waits (DAIFClr), or I of SPSR_EL1 before ERET",
+  "masked-pending": ({ mask }) => `clear PSTATE.${mask} where it waits (DAIFClr), or ${mask} of SPSR_EL1 before ERET`,
   "ended-writer": ({ vm }) => way`start ${vm} again: \`${hint("vm start", vm)}\``,
   "unserved-call": () => "take -1 for an answer, and do without the function",
   "barred": ({ barrier, then }) => stoppedWayOut(barrier, then),

@@ -3,7 +3,7 @@
 
 import { type BranchedBy, branchWayOut, leadText, wentText } from "./branched-by.ts";
 import { Facts } from "./fact.ts";
-import { DATA_FORMS, type DataForm } from "./data-form.ts";
+import { DATA_FORMS, type DataForm, FORM_WAYS_OUT } from "./data-form.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
 
@@ -53,6 +53,8 @@ export type ExceptionCause =
   | { readonly code: "above-level"; readonly name: string; readonly needs: number; readonly at: number; readonly instead: string | null }
   /** MSR or MRS of an encoding without a name; `ofMake`: IMPLEMENTATION DEFINED. */
   | { readonly code: "not-a-register"; readonly register: string; readonly ofMake: boolean }
+  /** A register of the GIC's CPU interface, of a group of interrupts that is off. */
+  | { readonly code: "group-off"; readonly name: string; readonly group: 0 | 1; readonly other: boolean }
   /** `after`: the instruction before it, if that leads there; `form`: what the data is. */
   | {
     readonly code: "not-code";
@@ -253,15 +255,6 @@ export const DEVICE_WORDS: Readonly<Record<DeviceBecause, string>> = {
 const AUTHENTICATE_AS_SIGNED = "give AUT* the key and the modifier of PAC*, and leave the signed pointer as it is";
 const STACK_WAY_OUT = "end the recursion, or give the stack more room";
 
-/** For data that is executed. */
-const FORM_WAYS_OUT: { readonly [F in DataForm]: string } = {
-  "gzip": "unpack it first, and branch to the image that it has",
-  "devicetree": "branch to the kernel, and give it the address of the devicetree in X0",
-  "elf": "load its segments, and branch to its entry",
-  "u-boot": "branch to the image after its header of 64 bytes",
-  "aarch32": "build it for AArch64: EL1 here has no AArch32",
-};
-
 /** For accesses to shared memory. */
 const WRITE = 'give this VM access "rw" in [link], or the right in the parcel\'s list';
 const RIGHT_WAYS_OUT: { readonly [K in AccessKind]?: string } = {
@@ -279,6 +272,8 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
     ofMake
       ? `${register} is IMPLEMENTATION DEFINED: a register of one make of CPUs, which this one does not have`
       : `${register} is not a register: Arm has not allocated this encoding`,
+  "group-off": ({ name, group }) =>
+    `${name} is of group ${group}, which is off at its vCPU: the registers of such a group are not there to be read`,
   "not-code": ({ word, after, by, form }) =>
     `the word ${word} is not an instruction${form === null ? "" : ` but the beginning of ${DATA_FORMS[form]}`}: ${
       after !== null
@@ -404,6 +399,10 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "above-level": ({ needs, instead }) => instead === null ? `read CurrentEL first, and skip it below EL${needs}` : `use ${instead} at EL1`,
   "not-a-register": ({ ofMake }) =>
     ofMake ? "read MIDR_EL1 first, and skip it on other CPUs" : "read the ID register of its feature first, or fix the encoding",
+  "group-off": ({ name, group, other }) => {
+    const on = `set EnableGrp${group} in GICD_CTLR and ICC_IGRPEN${group}_EL1 before it is read`;
+    return other ? `read ${name.replace(String(group), String(1 - group))} (group ${1 - group} is on), or ${on}` : on;
+  },
   "not-code": ({ after, by, form }) =>
     form !== null
       ? FORM_WAYS_OUT[form]

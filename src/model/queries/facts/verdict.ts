@@ -63,7 +63,7 @@ export type VerdictFact =
    */
   | { readonly code: "spins"; readonly vcpu: string; readonly range: CodeRange; readonly reads: number; readonly asked: string | null }
   | { readonly code: "exit-loop"; readonly vcpu: string; readonly range: CodeRange }
-  | { readonly code: "wfi-returns"; readonly vcpu: string; readonly at: string }
+  | { readonly code: "wfi-returns"; readonly vcpu: string; readonly at: string; readonly mask: "I" | "F" }
   /** `then`: the exception of the handler itself, if that is another one. */
   | (
     & { readonly code: "crashed"; readonly vcpu: string; readonly handler: CodeRange; readonly then: RaisedException | null }
@@ -266,6 +266,9 @@ export type PeerDoes = keyof typeof PEER_DOES;
 
 const fixFirst = (vm: string) => way`fix ${vm} first: \`${hint("diagnose", vm)}\``;
 
+/** Interrupts by the bit of PSTATE that masks them. */
+const MASKED_BY = { I: "an interrupt", F: "an interrupt of group 0 (an FIQ)" } as const;
+
 export const VERDICT_FACTS = new Facts<VerdictFact>({
   "runs": ({ vcpu }) => `${vcpu} runs`,
   "waits-for-vmm": ({ vcpu, access, since_ns }) =>
@@ -283,8 +286,8 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
       : `${vcpu} read its exception level (EL1) at ${asked}, and stopped: it loops at ${rangeText(range)}`,
   "exit-loop": ({ vcpu, range }) =>
     `${vcpu} loops at ${rangeText(range)}: its calls and accesses to devices have the same answers again and again`,
-  "wfi-returns": ({ vcpu, at }) =>
-    `${vcpu} is never blocked: its WFI at ${at} returns at once, as an interrupt is signaled that it does not take`,
+  "wfi-returns": ({ vcpu, at, mask }) =>
+    `${vcpu} is never blocked: its WFI at ${at} returns at once, as ${MASKED_BY[mask]} is signaled that it does not take`,
   "crashed": ({ vcpu, exception, at, handler, then }) =>
     `${vcpu} took ${exception} at ${rangeText(at)}, and its handler${
       then === null ? "" : ` took ${then.exception} at ${rangeText(then.at)} and`
@@ -349,7 +352,8 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
       ? "change what it reads in a handler or on another vCPU, or end the loop after some time"
       : "end the loop, or the VM by PSCI SYSTEM_OFF",
   "exit-loop": () => "give up after some tries, or wait for an interrupt",
-  "wfi-returns": () => "clear PSTATE.I where it waits, or disable the interrupt",
+  "wfi-returns": ({ mask }) =>
+    `clear PSTATE.${mask} where it waits, or disable the interrupt${mask === "F" ? ", or put it into group 1" : ""}`,
   "starved": () => "give it the priority of its rivals or a higher one, or another physical CPU (affinity_map)",
   "watchdog-bite": () => WATCHDOG_WAY_OUT,
   "restarts": () => "find what it lacks where it asks for its end",

@@ -31,6 +31,7 @@ const forms = once(() => ({
   "not-offered": of("not-offered", { name: text, feature: text, option: text }),
   "above-level": of("above-level", { name: text, needs: number, at: number, instead: v.nullable(text) }),
   "not-a-register": of("not-a-register", { register: text, ofMake: flag }),
+  "group-off": of("group-off", { name: text, group: v.picklist([0, 1]), other: flag }),
   "not-code": of("not-code", {
     word: text,
     after: v.nullable(text),

@@ -88,6 +88,9 @@ function registerOf(word: number | undefined): { readonly register: string; read
   return { register: `S${op0}_${op1}_C${CRn}_C${CRm}_${op2}`, ofMake: op0 === 3 && OF_MAKE.has(CRn) };
 }
 
+/** Reads of registers of a group of interrupts. */
+const OF_GROUP = /^mrs x\w+, (icc_(?:iar|hppir|bpr|ap)([01])(?:r0)?_el1)$/;
+
 const UDF_MASK = 0xffff_0000;
 
 const namedAt = ({ word }: Suspect) => word === undefined ? undefined : nameWord(word);
@@ -148,6 +151,16 @@ export const UNDEFINED_RULES = [
     judge(suspect) {
       const { kind, name } = namedAt(suspect) ?? {}, register = registerOf(suspect.word);
       return register && (kind !== "register" || name === "") ? { code: "not-a-register", ...register } : undefined;
+    },
+  }),
+  causeRule({
+    codes: ["group-off"],
+    asks: "is it a read of the GIC's CPU interface, of a group that is off?",
+    judge({ vcpu: { gic }, taken: { elr }, word }) {
+      const [, name, digit] = word === undefined ? [] : OF_GROUP.exec(instructionText(word, elr)) ?? [];
+      const group = digit === "0" ? 0 : 1;
+      if (digit === undefined || gic.enablesGroup(group)) return undefined;
+      return { code: "group-off", name: name.toUpperCase(), group, other: gic.enablesGroup(1 - group) };
     },
   }),
   causeRule({

@@ -2,7 +2,7 @@
 // lock that it holds itself, calls that are answered the same each time, an interrupt that PSTATE
 // masks, and VMs that shared what it reads and have ended.
 
-import type { EndlessLoop } from "../../../cpu/core/interface.ts";
+import { type EndlessLoop, Pstate } from "../../../cpu/core/interface.ts";
 import { functionName, Icc, Intid, type Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
@@ -13,7 +13,7 @@ import { readInstruction, readWord } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
 import { readOwner } from "../readers/objects/read-memory.ts";
 import { absentOf } from "./absent-peers.ts";
-import { type AnsweredCall, isMasked, type Prospects } from "./prospects.ts";
+import type { AnsweredCall, Prospects } from "./prospects.ts";
 import { isAsleep } from "./sleep.ts";
 import type { OtherVms } from "./verdict.ts";
 
@@ -30,6 +30,9 @@ export function returnToItself(view: View, vcpu: Vcpu, { first, last }: EndlessL
   return { code: "returns-to-itself", vcpu: view.vcpu(vcpu), at: rangeOf(view, vcpu, last), call: rangeOf(view, vcpu, first - 4n) };
 }
 
+/** Compare and swap, and atomic loads with an operation (Arm ARM C4.1.94): they take locks, too. */
+const CAS_MASK = 0x3fa0_7c00, CAS = 0x08a0_7c00, ATOMIC_MASK = 0x3f20_0c00, ATOMIC = 0x3820_0000;
+const isAtomic = (word: number) => (word & CAS_MASK) >>> 0 === CAS || (word & ATOMIC_MASK) >>> 0 === ATOMIC;
 /** Load- and store-exclusives of one register or two (Arm ARM C4.1.94): bit 22 is the load. */
 const EXCLUSIVE_MASK = 0x3f80_0000, EXCLUSIVE = 0x0800_0000, IS_LOAD = 1 << 22, RN_SHIFT = 5, RN_MASK = 0x1f, SP = 31;
 
@@ -40,18 +43,44 @@ interface Exclusive {
   readonly address: bigint;
 }
 
-/** Why a loop does not end by its exclusives, of which the load is one of memory that it reads. */
-export function vainExclusives(view: View, vcpu: Vcpu, loop: EndlessLoop): OfCode<Evidence, "stray-exclusive" | "own-lock">[] {
+/** Exclusive and atomic accesses of a loop: its load of memory that it reads, and a store. */
+function exclusivesOf(view: View, vcpu: Vcpu, loop: EndlessLoop): { readonly load?: Exclusive; readonly store?: Exclusive } {
   const found: Exclusive[] = [];
   for (let at = loop.first; at <= loop.last; at += 4n) {
     const word = readWord(view, vcpu, at) ?? 0, register = word >>> RN_SHIFT & RN_MASK;
-    if ((word & EXCLUSIVE_MASK) >>> 0 !== EXCLUSIVE || register === SP) continue;
-    found.push({ at, isLoad: (word & IS_LOAD) !== 0, address: vcpu.registers.getX(register) });
+    const isExclusive = (word & EXCLUSIVE_MASK) >>> 0 === EXCLUSIVE;
+    if (register === SP || !isExclusive && !isAtomic(word)) continue;
+    found.push({ at, isLoad: !isExclusive || (word & IS_LOAD) !== 0, address: vcpu.registers.getX(register) });
   }
-  const load = found.find(({ isLoad, address }) => isLoad && loop.inputs.some(({ va }) => va === address));
-  const store = found.find(({ isLoad }) => !isLoad);
+  return {
+    load: found.find(({ isLoad, address }) => isLoad && loop.inputs.some(({ va }) => va === address)),
+    store: found.find(({ isLoad }) => !isLoad),
+  };
+}
+
+/** Why a loop does not end by its exclusives, of which the load is one of memory that it reads. */
+export function vainExclusives(
+  view: View,
+  vcpu: Vcpu,
+  loop: EndlessLoop,
+  prospects: Prospects,
+): OfCode<Evidence, "stray-exclusive" | "own-lock" | "taken-locks">[] {
+  const { load, store } = exclusivesOf(view, vcpu, loop);
   if (!load) return [];
-  return store ? strayStore(view, vcpu, load, store) : ownLock(view, vcpu, load, loop);
+  return store ? strayStore(view, vcpu, load, store) : [...ownLock(view, vcpu, load, loop), ...takenLocks(view, vcpu, prospects)];
+}
+
+/** The locks for which all vCPUs of a VM that are on wait: none is left that could release one. */
+function takenLocks(view: View, { addressSpace }: Vcpu, prospects: Prospects): OfCode<Evidence, "taken-locks">[] {
+  const on = view.vcpus().filter((one) => one.addressSpace === addressSpace && !one.life.isPoweredOff), name = view.vmNameOf(addressSpace);
+  const waits = on.flatMap((one) => {
+    const loop = prospects.isStuck(one) ? prospects.loop(one) : undefined, { load, store } = loop ? exclusivesOf(view, one, loop) : {};
+    const word = store ? undefined : loop?.inputs.find(({ va, value }) => va === load?.address && value !== 0n);
+    return word
+      ? [{ vcpu: view.vcpu(one), lock: rangeOf(view, one, word.va), place: `${name}:${hex(word.va)}`, value: hex(word.value) }]
+      : [];
+  });
+  return on.length > 1 && waits.length === on.length ? [{ code: "taken-locks", waits }] : [];
 }
 
 /** A store-exclusive to another address than the load-exclusive has reserved. */
@@ -111,9 +140,10 @@ function askedAbout(view: View, vcpu: Vcpu, { x, answer }: AnsweredCall): Vcpu |
 
 /** An interrupt that a vCPU in an endless loop does not take, as its PSTATE masks it. */
 export function maskedPending(view: View, vcpu: Vcpu, vm: string): OfCode<Evidence, "masked-pending">[] {
-  const intid = vcpu.gic.readRegister(Icc.HPPIR1) ?? Intid.Spurious;
-  if (!isMasked(vcpu) || !vcpu.gic.hasInterrupt || intid >= Intid.Spurious) return [];
-  return [{ code: "masked-pending", irq: irqId(nameOf(vm), intid, vcpu.index), vcpu: view.vcpu(vcpu) }];
+  const { gic } = vcpu, mask = gic.fiq ? "F" : "I";
+  const intid = gic.readRegister(gic.fiq ? Icc.HPPIR0 : Icc.HPPIR1) ?? Intid.Spurious;
+  if (!(vcpu.registers.pstate & Pstate[mask]) || !gic.hasInterrupt || intid >= Intid.Spurious) return [];
+  return [{ code: "masked-pending", irq: irqId(nameOf(vm), intid, vcpu.index), vcpu: view.vcpu(vcpu), mask }];
 }
 
 /** VMs that have ended, and with which a VM shared memory that a loop reads. */

@@ -107,7 +107,8 @@ export class Prospects {
     // Of a VM of which a CPU works only loops matter that read nothing, and handlers.
     const isBeside = this.#working.has(vcpu.addressSpace) && vcpu.registers.chain.length === 0;
     const found = view.system.symbols.core.questions.outlook(vcpu.registers, {
-      interrupt: vcpu.gic.hasInterrupt,
+      signaled: (vcpu.gic.irq ? Pstate.I : 0) | (vcpu.gic.fiq ? Pstate.F : 0),
+      expected: Pstate.I | (vcpu.gic.enablesGroup(0) ? Pstate.F : 0),
       answer: (call: AskedCall) => call.immediate === 0 ? this.#answer(vcpu, call) : this.#refusal(vcpu, call.pc),
       register: (va, size) => given(`${va}/${size}`, deviceRegister(view, vcpu, va, size)),
       system: (name) => given(name, systemRegister(view, vcpu, name)),

@@ -138,11 +138,12 @@ function spins({ view, vm, others }: Patient, vcpu: Vcpu): Verdict<"spins" | "ex
   const id = view.vcpu(vcpu), range = loopRange(view, vcpu, loop), next = hint("disasm", `${nameOf(id)}:pc`);
   if (loop.sleeps) {
     const at = hex(waitAt(view, vcpu, loop) ?? vcpu.registers.pc);
-    return { fact: { code: "wfi-returns", vcpu: id, at }, evidence: [masked(vcpu)], next: hint("irq ls", vmOfName(nameOf(id))) };
+    const mask = vcpu.gic.irq ? "I" : "F";
+    return { fact: { code: "wfi-returns", vcpu: id, at, mask }, evidence: [masked(vcpu)], next: hint("irq ls", vmOfName(nameOf(id))) };
   }
   const evidence = [
     ...sameAnswers(view, vcpu, prospects, loop),
-    ...vainExclusives(view, vcpu, loop),
+    ...vainExclusives(view, vcpu, loop, prospects),
     ...endedWriters(view, vcpu, loop, others),
     masked(vcpu),
     ...readsOf(view, vcpu, loop),
@@ -174,7 +175,7 @@ function levelAsked(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): bigin
   for (let from = first > NEAR ? first - NEAR : 0n; from <= last + NEAR; from += 4n) {
     const word = readWord(view, vcpu, from);
     if (word === undefined || (word & ~RT_MASK) >>> 0 !== MRS_CURRENT_EL) continue;
-    const found = questions.outlook(vcpu.registers, { interrupt: false, limit: WAY, from });
+    const found = questions.outlook(vcpu.registers, { signaled: 0, expected: Pstate.I, limit: WAY, from });
     if (found.kind === "loops" && found.calls === 0 && found.first === first && found.last === last) return from;
   }
   return undefined;

@@ -148,7 +148,7 @@ for (const cpu of ["v8", "max"]) {
     for (let seed = 1; seed <= PROGRAMS / 2; seed++) {
       prepare(machine, new Random(seed));
       const start = stateOf(machine), rest = untouched(machine), before = bytes.slice();
-      const prospect = { interrupt: false, limit: STEPS };
+      const prospect = { signaled: 0, expected: Pstate.I, limit: STEPS };
       const trial = core.questions.evaluation(vcpu, prospect), path: bigint[] = [];
       let how = "end", steps = 0;
       try {
@@ -213,7 +213,7 @@ Deno.test("without FEAT_PAuth, PACIASP in a guarded page permits an indirect bra
     vcpu.setRegister("SCTLR_EL1", 0x3000_0801n);
     vcpu.pstate = Pstate.EL1h | Pstate.Daif;
     vcpu.setX(16, BigInt(CODE + 16));
-    const evaluation = core.questions.evaluation(vcpu, { interrupt: false, limit: STEPS });
+    const evaluation = core.questions.evaluation(vcpu, { signaled: 0, expected: Pstate.I, limit: STEPS });
     evaluation.step();
     if (isFollowed) evaluation.step();
     else assert.throws(() => evaluation.step(), Departs);
