@@ -45,7 +45,7 @@ export function readCompositeDisk(file: Uint8Array): CompositeDisk {
     else if (number === 3) length = numberIn(value);
     if (components.length > COMPONENTS_MAX) throw new BadCompositeDisk(`lists more than ${COMPONENTS_MAX} files`);
   }
-  if (version > VERSION) throw new BadCompositeDisk(`is of version ${version}; ${VERSION} is the latest that is known`);
+  if (version > VERSION) throw new BadCompositeDisk(`is of version ${version}, and ${VERSION} is the latest that is known`);
   components.sort((a, b) => a.offset - b.offset);
   checkPlaces(components, length);
   return { version, length, components };

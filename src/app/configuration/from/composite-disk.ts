@@ -74,7 +74,7 @@ function imageOf(machine: ForeignMachine, what: string, { path, fileOffset }: Co
   if (path.startsWith("/proc/")) {
     throw new UserError(`${what}: ${name} was open in another process`, "name the disk's files: the partitions of a vm_config.json");
   }
-  if (fileOffset > 0) throw new UserError(`${what}: ${name} begins at its byte ${fileOffset}; el2 takes files from their beginning`);
+  if (fileOffset > 0) throw new UserError(`${what}: ${name} begins at its byte ${fileOffset}`, "copy that part into a file");
   const image = isAbsolute(path) ? path : join(folder, path), start = beginningOf(image, START);
   if (start !== undefined && isCompositeDisk(start)) throw new UserError(`${what}: ${name} is a composite disk in a composite disk`);
   checkImage(machine, what, image);
