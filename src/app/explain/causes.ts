@@ -12,12 +12,18 @@ const OTHERS: readonly Cause[] = [
     id: "closed-device",
     says: "the device may not be opened: its node belongs to root, or SELinux forbids it",
     certain: true,
-    evidence: [{ of: "not-opened", where: { errno: ["EACCES", "EPERM", "?"] }, points: 30, must: true }, sign("denied", 28, true), {
-      of: "node",
-      where: { closed: "yes" },
-      points: 14,
-      must: true,
-    }, sign("called", -20)],
+    evidence: [
+      { of: "not-opened", where: { errno: ["EACCES", "EPERM", "?"] }, points: 30, must: true },
+      sign("denied", 28, true),
+      {
+        of: "node",
+        where: { closed: "yes" },
+        points: 14,
+        must: true,
+      },
+      sign("called", -20),
+      { of: "not-opened", where: { path: "/dev/net/tun" }, points: -20 },
+    ],
     tries: ["start the VMM as root; if that is refused, see `dmesg | grep avc` for SELinux's rule"],
     book: ["vm-manager", "4"],
   },
@@ -34,7 +40,7 @@ const OTHERS: readonly Cause[] = [
     says:
       "the file is not a kernel that the VMM can load: an arm64 Image has the magic ARM\\x64 at 0x38; a compressed one has to be unpacked",
     certain: true,
-    evidence: [sign("image", 28, true)],
+    evidence: [sign("image", 28, true), { of: "image", where: { reason: "magic" }, points: 8 }],
     tries: ["see what it is: `file Image`; unpack it with gunzip or lz4, or take arch/arm64/boot/Image of the build"],
   },
   {

@@ -3,6 +3,7 @@
 import { type Cause, sign } from "./cause.ts";
 
 const ABSENT = ["ENOENT", "ENODEV"];
+const TUN = "/dev/net/tun";
 
 export const KVM_CAUSES: readonly Cause[] = [
   {
@@ -86,6 +87,60 @@ export const KVM_CAUSES: readonly Cause[] = [
     certain: true,
     evidence: [{ of: "not-opened", where: { path: "/dev/vhost-vsock", errno: ABSENT }, points: 30, must: true }],
     tries: ["load it: `modprobe vhost_vsock`", "or leave the VM's sockets out (crosvm: no --cid or --vsock)"],
+  },
+  {
+    id: "no-vhost-net",
+    says: "the host has no vhost device for networks: the module is not there, or the kernel was built without it",
+    certain: true,
+    evidence: [{ of: "not-opened", where: { path: "/dev/vhost-net", errno: ABSENT }, points: 30, must: true }],
+    tries: ["load it: `modprobe vhost_net`", "or leave it out (crosvm: no vhost-net in --net; QEMU: vhost=off)"],
+  },
+  {
+    id: "no-tun",
+    says: "the host has no /dev/net/tun: the module is not there, or it is not of this kernel's build",
+    certain: true,
+    evidence: [{ of: "not-opened", where: { path: TUN, errno: ABSENT }, points: 30, must: true }],
+    tries: [
+      "load it: `modprobe tun`; after an update of the kernel, restart first: the old one finds its modules no more",
+      "or take a network without an interface of the host (QEMU: -nic user)",
+    ],
+  },
+  {
+    id: "tap-refused",
+    says: "the user of the VMM may not make network interfaces, or the one that is named belongs to somebody else",
+    certain: true,
+    evidence: [
+      { of: "tap", where: { errno: ["EPERM", "EACCES"] }, points: 30, must: true },
+      { of: "not-opened", where: { path: TUN, errno: ["EPERM", "EACCES"] }, points: 30, must: true },
+    ],
+    tries: [
+      "make it once, for that user: `ip tuntap add mode tap user NAME tap0`, and name it (crosvm: vnet_hdr, too)",
+      "in a container, give it the device /dev/net/tun and NET_ADMIN; on Android, start the VMM as root",
+    ],
+  },
+  {
+    id: "tap-busy",
+    says: "another process has the network interface open: one interface of a single queue serves one VM",
+    certain: true,
+    evidence: [{ of: "tap", where: { errno: "EBUSY" }, points: 30, must: true }],
+    tries: ["end the other VM, or give each VM its own interface: `ip tuntap add mode tap tap1`"],
+  },
+  {
+    id: "no-mte",
+    says: "the machine is to have memory tags (MTE), and the host's CPU or KVM, or the model of the CPU, does not have them",
+    certain: true,
+    evidence: [sign("mte", 30, true)],
+    tries: [
+      "leave mte=on out; it needs a CPU with FEAT_MTE2, and KVM's since Linux 5.13 and QEMU 9.2",
+      "emulated, it needs such a model (QEMU: -cpu max)",
+    ],
+  },
+  {
+    id: "small-guest",
+    says: "the VM has less memory than its kernel and ramdisk take",
+    certain: true,
+    evidence: [{ of: "image", where: { reason: "room" }, points: 30, must: true }],
+    tries: ["give it more (kvmtool: -m 256), or a smaller ramdisk"],
   },
   {
     id: "locked-disk",

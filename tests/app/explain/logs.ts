@@ -26,6 +26,80 @@ export interface ReportedLog {
 const crosvm = (text: string) =>
   text.trimStart().replaceAll(/^(DEBUG|INFO|WARN|ERROR) /gm, (_, level) => `[2026-03-01T10:20:30.123456789+00:00 ${level.padEnd(5)} `);
 
+/** Each a report of a public thread about a VMM and what its host lacks for it. */
+const OF_HOSTS: readonly ReportedLog[] = [
+  {
+    report: "a TAP interface that QEMU may not have",
+    files: {
+      "qemu.txt":
+        "qemu-system-aarch64: -netdev tap,id=n0,ifname=tap0,script=no,downscript=no: could not configure /dev/net/tun (tap0): Operation not permitted\n",
+    },
+    first: "tap-refused",
+  },
+  {
+    report: "a TAP interface of another VM",
+    files: { "qemu.txt": "qemu-system-aarch64: could not configure /dev/net/tun (tap0): Device or resource busy\n" },
+    first: "tap-busy",
+  },
+  {
+    report: "a host without TAP interfaces",
+    files: { "qemu.txt": "qemu-system-aarch64: -netdev tap,id=net0: could not open /dev/net/tun: No such file or directory\n" },
+    first: "no-tun",
+  },
+  {
+    report: "a TAP interface that crosvm may not open",
+    files: {
+      "crosvm.txt": crosvm(
+        "INFO crosvm::crosvm::sys::linux] crosvm entering multiprocess mode\nERROR crosvm] exiting with error 1: failed to open tap device\n\n" +
+          "Caused by:\n    failed to open /dev/net/tun: Permission denied (os error 13)\n",
+      ),
+    },
+    first: "tap-refused",
+  },
+  {
+    report: "a TAP interface that crosvm may not make",
+    files: {
+      "crosvm.txt": crosvm(
+        "ERROR crosvm] exiting with error 1: the architecture failed to build the vm\n\nCaused by:\n    0: error creating devices\n" +
+          "    1: failed to create tap interface: Operation not permitted (os error 1)\n",
+      ),
+    },
+    first: "tap-refused",
+  },
+  {
+    report: "vhost for crosvm's network",
+    files: {
+      "crosvm.txt": crosvm(
+        "ERROR crosvm] exiting with error 1: failed to set up vhost networking\n\nCaused by:\n    failed to open vhost device: No such file or directory (os error 2)\n",
+      ),
+    },
+    first: "no-vhost-net",
+  },
+  {
+    report: "memory tags without a host that has them",
+    files: { "qemu.txt": "qemu-system-aarch64: mach-virt: KVM does not support providing MTE to the guest CPU\n" },
+    first: "no-mte",
+  },
+  {
+    report: "a flat test of KVM by kvmtool",
+    files: {
+      "lkvm.txt": `  # lkvm run -k arm/cache.flat -m 256 -c 2 --name guest-2001
+  Warning: Kernel image magic not matching
+  Warning: unable to translate host address 0x910100a502a00011 to guest
+  Fatal: kernel image too big to contain in guest memory.
+`,
+    },
+    first: "bad-image",
+  },
+  {
+    report: "a small VM of kvmtool",
+    files: {
+      "lkvm.txt": "  # lkvm run -k Image -m 16 -c 1 --name guest-2002\n  Fatal: kernel image too big to contain in guest memory.\n",
+    },
+    first: "small-guest",
+  },
+];
+
 /** Each a report of a public thread about KVM on arm64, crosvm or Android's framework. */
 const OF_KVM: readonly ReportedLog[] = [
   {
@@ -282,6 +356,7 @@ Caused by: android.system.virtualmachine.VirtualMachineException: Persisted VM c
 ];
 
 export const REPORTED: readonly ReportedLog[] = [
+  ...OF_HOSTS,
   ...OF_KVM,
   {
     report: "B1",

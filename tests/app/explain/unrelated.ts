@@ -164,6 +164,23 @@ OpenJDK 64-Bit Server VM warning: INFO: os::commit_memory failed; error='Cannot 
   "a router": `daemon.err dnsmasq[1234]: failed to create listening socket for port 53: Address in use
 kern.warn kernel: [   12.000000] mt7530 mdio-bus:1f wan: failed to set MTU: -22
 `,
+  "a VPN": `Tue Mar  1 10:00:00 2026 ERROR: Cannot open TUN/TAP dev /dev/net/tun: No such file or directory (errno=2)
+could not open /dev/net/tun: Operation not permitted
+create tun: operation not permitted
+`,
+  "a container's network": `failed to create tap interface: Operation not permitted
+time="2026-03-01T10:00:00Z" level=error msg="ioctl(TUNSETIFF): Device or resource busy"
+`,
+  "a phone with memory tags": `signal 11 (SIGSEGV), code 9 (SEGV_MTESERR), fault addr 0x0b000070f5a11230
+[    0.000000] CPU features: detected: Memory Tagging Extension
+`,
+  "an archive": `tar: Error is not recoverable: exiting now
+initrd too big for partition
+kernel image is too large
+`,
+  "a load balancer": `vhost www.example.org: no such host
+[error] failed to set up vhost www.example.org
+`,
   "strace of a shell": `openat(AT_FDCWD, "/dev/tty", O_RDWR) = 3
 ioctl(3, TCGETS, {c_iflag=ICRNL}) = 0
 ioctl(3, TIOCSPGRP, [4711]) = -1 EPERM (Operation not permitted)

@@ -23,6 +23,32 @@ const noSockets = (error: string, errno: string): FormEntry[] =>
     qemu(format, { sign: "not-opened", values: { path: VHOST, errno }, says: `${VHOST} could not be opened: ${errno}`, own: true })
   );
 
+const TUN = "/dev/net/tun";
+
+/** Ends of QEMU's messages about a TAP interface: its device, or the interface of this name. */
+const noTap = (error: string, errno: string): FormEntry[] => [
+  qemu(`could not open ${TUN}: ${error}`, {
+    sign: "not-opened",
+    values: { path: TUN, errno },
+    says: `${TUN} could not be opened: ${errno}`,
+  }),
+  qemu(`could not configure ${TUN} (%s): ${error}`, {
+    names: ["name"],
+    sign: "tap",
+    values: { errno },
+    says: ({ name }) => `QEMU did not get the interface ${name}: ${errno}`,
+  }),
+];
+
+/** A kernel or ramdisk that kvmtool did not find room for. */
+const noRoom = (what: string): FormEntry =>
+  kvmtool(`${what} too big to contain in guest memory.`, {
+    sign: "image",
+    values: { reason: "room" },
+    says: `the guest's memory has no room for the ${what}`,
+    own: true,
+  });
+
 /** A GIC, or what needs one, that KVM did not make as the machine has it. */
 const otherGic = (format: string): FormEntry =>
   qemu(format, {
@@ -93,6 +119,26 @@ export const KVM_FORMS: readonly FormEntry[] = [
   qemu("error: kvm run failed Function not implemented", {
     sign: "no-syndrome",
     says: "KVM_RUN failed with ENOSYS: KVM could not decode an access of the guest",
+    own: true,
+  }),
+  ...noTap("No such file or directory", "ENOENT"),
+  ...noTap("No such device", "ENODEV"),
+  ...noTap("Permission denied", "EACCES"),
+  ...noTap("Operation not permitted", "EPERM"),
+  ...noTap("Device or resource busy", "EBUSY"),
+  ...["does not support providing MTE to the guest CPU", "MTE requested, but not supported by"].map((format) =>
+    qemu(format, {
+      sign: "mte",
+      says: "the machine is to have memory tags (MTE), and this host or CPU model has none for guests",
+      own: true,
+    })
+  ),
+  noRoom("kernel image"),
+  noRoom("initrd"),
+  kvmtool("Kernel image magic not matching", {
+    sign: "image",
+    values: { reason: "magic" },
+    says: "the guest's kernel does not have the magic of an arm64 Image, so that kvmtool takes its first bytes for no header",
     own: true,
   }),
   kvmtool("'%s' not found. Please make sure your kernel has CONFIG_KVM", {

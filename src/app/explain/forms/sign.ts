@@ -58,6 +58,8 @@ export const SIGN_KINDS = {
   features: "a virtio device that refuses its driver's features",
   oom: "a VMM that the host ended for its memory",
   "no-memory": "memory of the host that a VMM did not get for its guest",
+  tap: "an interface of the host that a VMM did not get: `errno`",
+  mte: "a guest that was to have memory tags",
   "locked-disk": "a disk's image that another process has open",
   "kvm-cpu": "a vCPU that KVM did not take",
   "kvm-gic": "an interrupt controller that KVM did not make: whether the host `has` none or another",

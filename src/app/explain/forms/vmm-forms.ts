@@ -238,6 +238,25 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
       says: ({ errno }) => `the host's device for sockets of VMs could not be opened: ${errno}`,
     })
   ),
+  crosvm("failed to open /dev/net/tun: %s (os error %d)", {
+    names: ["_", "errno"],
+    sign: "not-opened",
+    values: { path: "/dev/net/tun" },
+    says: ({ errno }) => `/dev/net/tun could not be opened: ${errno}`,
+    own: undefined,
+  }),
+  crosvm("failed to create tap interface: %s (os error %d)", {
+    names: ["_", "errno"],
+    sign: "tap",
+    says: ({ errno }) => `crosvm did not get its network interface: ${errno}`,
+    own: undefined,
+  }),
+  crosvm("failed to set up vhost networking", {
+    then: CAUSED,
+    sign: "not-opened",
+    values: { path: "/dev/vhost-net" },
+    says: ({ errno }) => `the host's vhost device for networks could not be used: ${errno}`,
+  }),
   crosvm("Failed to set CPU affinity: ", {
     sign: "host",
     says: "crosvm may not choose the CPUs of its vCPUs: harmless",
