@@ -32,8 +32,7 @@ export class ServingSocket {
     try {
       return new ServingSocket(path, asked);
     } catch (error) {
-      if (error instanceof NotOurs) throw new Failure(problemOf(error, "serve"));
-      throw error;
+      throw forUser(error);
     }
   }
 
@@ -86,13 +85,19 @@ async function first(connection: Deno.Conn): Promise<Uint8Array> {
   }
 }
 
-/** A connection to the process that serves; undefined without one. */
+/**
+ * A connection to the process that serves; undefined without one.
+ * @throws Failure if what is there is not the user's
+ */
 async function connect(path: string): Promise<Deno.UnixConn | undefined> {
   try {
     checkOwnSocket(path);
     return await Deno.connect({ transport: "unix", path });
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.ConnectionRefused) return undefined;
-    throw error;
+    throw forUser(error);
   }
 }
+
+/** A file of somebody else is the user's to judge. */
+const forUser = (error: unknown): unknown => error instanceof NotOurs ? new Failure(problemOf(error, "serve")) : error;

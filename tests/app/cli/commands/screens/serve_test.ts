@@ -152,12 +152,16 @@ Deno.test(
   }),
 );
 
-/** Output of a shell command as uid 65534, which takes root, or undefined where it fails. */
+const OTHER = 65534;
+
+/**
+ * Output of a shell command, or undefined where it fails: as another user if this one is root, who
+ * alone can be others. Without root the same is asked as this user, and modes say the rest.
+ */
 async function asOther(command: string): Promise<string | undefined> {
-  assert.equal(Deno.uid(), 0, "this test needs root, to be another user");
+  const other = Deno.uid() === 0 ? { uid: OTHER, gid: OTHER } : {};
   // The checkout may be a folder that only its owner can enter.
-  const { success, stdout } = await new Deno.Command("/bin/sh", { args: ["-c", command], cwd: "/", uid: 65534, gid: 65534, stderr: "null" })
-    .output();
+  const { success, stdout } = await new Deno.Command("/bin/sh", { args: ["-c", command], cwd: "/", ...other, stderr: "null" }).output();
   return success ? new TextDecoder().decode(stdout) : undefined;
 }
 
@@ -174,13 +178,47 @@ Deno.test(
     assert.match(page ?? "", /200 OK[^]*<main id="terminal">/);
     const seen = [page, await asOther("ps -eo args"), await asOther("cat /proc/*/cmdline; true")].join("\n");
     assert.ok(seen.includes("serve") && !seen.includes(hash.slice(1)));
-    const web = `${place.folder}/el2/s.web`;
-    assert.equal(Deno.lstatSync(web).mode! & 0o077, 0);
-    const connect = `socket(S,PF_UNIX,SOCK_STREAM,0); connect(S,sockaddr_un("${web}")) or exit 1; syswrite(S,chr(1))`;
-    assert.equal(await asOther(`perl -MSocket -e '${connect}'`), undefined);
+    // Nobody else may enter the folder, read a file in it, or use a socket.
+    const own = `${place.folder}/el2`, web = `${own}/s.web`, files = Array.from(Deno.readDirSync(own), ({ name }) => `${own}/${name}`);
+    assert.ok(files.includes(web));
+    for (const path of [own, ...files]) assert.equal(Deno.lstatSync(path).mode! & 0o077, 0, path);
+    if (Deno.uid() === 0) {
+      const connect = `socket(S,PF_UNIX,SOCK_STREAM,0); connect(S,sockaddr_un("${web}")) or exit 1; syswrite(S,chr(1))`;
+      assert.equal(await asOther(`perl -MSocket -e '${connect}'`), undefined);
+    }
     assert.match(await ask("/screens", `Origin: http://${host}`, "Connection: Upgrade", "Upgrade: websocket") ?? "", /403 Forbidden/);
-    using own = await PageClient.open(served.link);
-    await own!.shows(/Virtual machines/);
+    using screen = await PageClient.open(served.link);
+    await screen!.shows(/Virtual machines/);
+  }),
+);
+
+Deno.test(
+  "what somebody else has put where serve has its socket is neither used, followed nor replaced",
+  withSession(async (place) => {
+    const web = `${place.folder}/el2/s.web`, precious = `${place.folder}/precious`;
+    const refused = async (why: RegExp) => {
+      for (const more of [[], ["--end"]]) {
+        const { code, stdout, stderr } = await place.run("serve", "s", ...more);
+        assert.deepEqual([code, stdout], [2, ""], stderr);
+        assert.match(stderr, why);
+        assert.doesNotMatch(stderr, /\n {4}at /);
+      }
+    };
+    Deno.writeTextFileSync(precious, "keep me\n");
+    Deno.symlinkSync(precious, web);
+    await refused(/s\.web is not a socket/);
+    assert.deepEqual([Deno.readLinkSync(web), Deno.readTextFileSync(precious)], [precious, "keep me\n"]);
+    Deno.removeSync(web);
+    if (Deno.uid() !== 0) return;
+    // One who listens there learns nothing.
+    using listener = Deno.listen({ transport: "unix", path: web });
+    let heard = 0;
+    const hearing = listener.accept().then(() => heard++, () => {});
+    Deno.chownSync(web, OTHER, OTHER);
+    await refused(/s\.web belongs to user 65534, not to you \(0\)/);
+    assert.deepEqual([heard, Deno.lstatSync(web).uid], [0, OTHER]);
+    listener.close();
+    await hearing;
   }),
 );
 
