@@ -4,6 +4,7 @@
 // program, which all its pages share. The browser is a headless Chromium, the server a plain one.
 
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import type { Contest } from "./ab.ts";
 import { type Figure, printDocument } from "./documents.ts";
 import { el2, residentMemory } from "./machines.ts";
@@ -11,6 +12,8 @@ import { cpuSeconds, debianBoot } from "./record.ts";
 import { trustedRounds } from "./rounds.ts";
 import { median, withSpread } from "./statistics.ts";
 import { pageProgram } from "../src/app/cli/commands/runs/page-program.ts";
+import { PAGE_SCRIPTS } from "../src/app/web/published/program-names.ts";
+import { MiB } from "../src/kit/support/values/sizes.ts";
 import { Browser } from "../tests/support/browser.ts";
 import { serveFolder } from "../tests/support/static-server.ts";
 
@@ -53,6 +56,8 @@ export async function benchPage(rounds: number, json: boolean): Promise<void> {
   const table: Figure[] = [];
   // A command of a bench may not run the bundler.
   await pageProgram(MAIN);
+  table.push(...await sizes());
+  if (!json) { for (const { what, unit, values } of table) console.log(`${what}: ${withSpread([...values])} ${unit}`); }
   for (const [name, { words, memory }] of Object.entries(RUNS)) {
     const line = await words(), { results } = await trustedRounds(rounds, () => measure(line));
     const figures: readonly Figure[] = [
@@ -68,6 +73,18 @@ export async function benchPage(rounds: number, json: boolean): Promise<void> {
     console.log(`  ${median(results.map(({ page }) => page)).toFixed(2)} s of CPU time`);
   }
   if (json) printDocument({ schema: "el2.bench.page/1", rounds, table });
+}
+
+/** Sizes of the programs that each page has. */
+async function sizes(): Promise<readonly Figure[]> {
+  const programs = await pageProgram(MAIN), size = (text: string) => new TextEncoder().encode(text).length / MiB;
+  const packed = (text: string) => gzipSync(text).length / MiB, all = [...programs.values()];
+  const sum = (of: (text: string) => number) => [all.reduce((sum, text) => sum + of(text), 0)];
+  return [
+    { what: "the page's programs", unit: "MiB", values: sum(size), most: 4 },
+    { what: "the page's programs, compressed", unit: "MiB", values: sum(packed) },
+    { what: "the engine among them, compressed", unit: "MiB", values: [packed(programs.get(PAGE_SCRIPTS.engine) ?? "")], most: 1.2 },
+  ];
 }
 
 async function measure(words: readonly string[]): Promise<PageFigures> {

@@ -252,7 +252,7 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
     system: ["vms"],
     devices: ["system", "layout"],
     building: ["devices", "system", "layout"],
-    ".": ["building", "devices", "system", "layout"],
+    ".": ["building", "devices", "system", "layout", "code"],
   },
   explain: { forms: [], ".": ["forms"] },
   tui: {

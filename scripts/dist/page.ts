@@ -1,11 +1,16 @@
 // The programs for browsers: those of a published recording's page (src/app/web/published), its own
 // and that of its worker, each in one script; and the library (src/app/web/library) as a module.
 
+import { gzipSync } from "node:zlib";
 import { ENGINE } from "../../src/kit/support/files/maker.ts";
 import { identityText, sourcesDigest } from "../../src/kit/support/program-identity.ts";
 import { writeWhole } from "../../src/kit/support/files/whole-file.ts";
 import { once } from "../../src/kit/support/values/once.ts";
+import type { PackedCore } from "../../src/app/web/engine/packed-core.ts";
+import { CORE } from "../../src/app/web/engine/messages.ts";
 import { PAGE_SCRIPTS } from "../../src/app/web/published/program-names.ts";
+import { hasWideMultiplication } from "../../src/cpu/core/wasm/wide-multiplication.ts";
+import { buildCore } from "../../src/session/assembly/built-core.ts";
 import { bundledPackages, noticesComment } from "./bundled-packages.ts";
 import { buildPlace, DistError } from "./common.ts";
 import { bundleForPages, digestOf, packageCache, PUT_IN, withDigest, withoutCache } from "./split.ts";
@@ -21,6 +26,14 @@ const LIBRARY = "src/app/web/library/browser.ts";
 export const BROWSER_MODULE = "browser.mjs";
 
 const cacheOnce = once(packageCache), placeOnce = once(buildPlace);
+
+/** The core for the worker, which it finds as a property. */
+const coreOnce = once(() => {
+  const { key, file } = buildCore(), packed = new Uint8Array(gzipSync(file, { level: 9 })).toBase64();
+  // A browser has no options.
+  if (hasWideMultiplication()) throw new DistError("V8 has options that a browser's does not have");
+  return `globalThis.${CORE} = ${JSON.stringify({ key, packed } satisfies PackedCore)};\n`;
+});
 
 /** The missing address of modules in one script, and an address below which there is nothing. */
 const NO_ADDRESS = /\b(import_meta\d*) = \{\}/g, ADDRESS = '$1 = { url: "el2:/page/program.js" }';
@@ -50,7 +63,7 @@ async function pageScripts(): Promise<Map<string, string>> {
   const scripts = new Map<string, string>();
   for (const kind of ["start", "page", "engine"] as const) {
     const name = PAGE_SCRIPTS[kind], { notices, program } = await scriptOf(PAGE_SOURCES[kind], name);
-    scripts.set(name, `${notices}${program}`);
+    scripts.set(name, `${notices}${kind === "engine" ? coreOnce() : ""}${program}`);
   }
   return scripts;
 }

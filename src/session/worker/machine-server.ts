@@ -2,6 +2,7 @@
 // it reboots.
 
 import { assemble, prepare } from "../assembly/assemble.ts";
+import { type BuiltCore, useBuiltCore } from "../assembly/built-core.ts";
 import { readVars } from "../assembly/layout/firmware-variables.ts";
 import { computer } from "../outside/computer.ts";
 import { Engine } from "../engine/engine.ts";
@@ -55,6 +56,11 @@ export class MachineServer {
     readonly requested: () => boolean,
     readonly report: (run: BrokenRun) => Promise<string | undefined> = () => Promise.resolve(undefined),
   ) {}
+
+  /** Takes the core that a program without a cache brings. False if it is damaged. */
+  takeCore(core: BuiltCore): boolean {
+    return useBuiltCore(core);
+  }
 
   /** Whether the machine runs: it neither sleeps nor is paused. */
   get busy(): boolean {

@@ -10,6 +10,9 @@ export type PackedFiles = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
 /** The name of the recording among its files. */
 export const RECORDING = "";
 
+/** The property of the worker with its core (`PackedCore`), which its program brings. */
+export const CORE = "el2Core";
+
 /** The first message to the worker: a recording with its files, of which it makes the machine. */
 export interface OpenMessage {
   readonly kind: "open";

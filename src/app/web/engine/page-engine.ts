@@ -4,6 +4,7 @@
 import "../host/page-modules.ts";
 import { type Opened, type OpenMessage, type PackedFiles, RECORDING } from "./messages.ts";
 import { unpacked } from "./unpacked.ts";
+import { bringCore } from "./packed-core.ts";
 import { giveUpServices, pageComputer } from "./page-computer.ts";
 import { placeIn, recordingOf } from "../../replays/planned-recording.ts";
 import { readLink } from "../../../model/commands/link.ts";
@@ -39,6 +40,7 @@ globalThis.onmessage = ({ data }: MessageEvent<OpenMessage | readonly Request[]>
 async function open({ name, packed, live, fragment }: OpenMessage): Promise<Opened> {
   try {
     const { place: { to, ...screens } } = readLink(`${name}#${fragment}`, (path) => path === name);
+    await bringCore(server);
     const { plan, ...recording } = await recordingOf(name, await fileOf(packed, RECORDING, name), (maker) => {
       const what = otherEngine(name, maker);
       return what === undefined ? undefined : { what };

@@ -13,7 +13,7 @@ const Unpacking = globalThis.DecompressionStream;
  * @param most bytes that it may have
  * @throws UserError if it is damaged or larger
  */
-export async function unpacked(name: string, packed: Uint8Array<ArrayBuffer>, most: number): Promise<Uint8Array> {
+export async function unpacked(name: string, packed: Uint8Array<ArrayBuffer>, most: number): Promise<Uint8Array<ArrayBuffer>> {
   const stream = new Unpacking("gzip"), writer = stream.writable.getWriter(), pieces: Uint8Array[] = [];
   // The reader gets the writer's error, too.
   writer.write(packed).then(() => writer.close()).catch(() => {});

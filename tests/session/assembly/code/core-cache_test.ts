@@ -13,7 +13,8 @@ import type { Filling, Variant } from "../../../../src/cpu/core/decoded/variants
 import { CORE_SIZE } from "../../../../src/cpu/core/state/layout.ts";
 import { CPU_NAMES, parseCpu } from "../../../../src/cpu/isa/cpus/cpus.ts";
 import { encodings } from "../../../../src/cpu/isa/table.ts";
-import { CoreCache, decodeBlueprint, encodeBlueprint } from "../../../../src/session/assembly/code/core-cache.ts";
+import { decodeBlueprint, encodeBlueprint } from "../../../../src/session/assembly/code/blueprint-file.ts";
+import { CoreCache } from "../../../../src/session/assembly/code/core-cache.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../../../app/cli/program.ts";
 import { el2Command } from "../../../support/el2.ts";
 import { Random } from "../../../support/random.ts";

@@ -1,6 +1,9 @@
 // `el2 publish`: what it refuses, and its folder in a real browser.
 
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
+import { MiB } from "../../../../../src/kit/support/values/sizes.ts";
+import { buildCore } from "../../../../../src/session/assembly/built-core.ts";
 import { el2In } from "../../program.ts";
 import { assertSilent, LAPTOP, publishDemo, ROWS } from "./published.ts";
 import { Browser } from "../../../../support/browser.ts";
@@ -29,7 +32,11 @@ longTest(
     inFolder(async (folder) => {
       await publishDemo(folder);
       const programs = ["start.js", "el2.js", "engine.js"].map((name) => Deno.readFileSync(`${folder}/site/${name}`));
-      assert.ok(programs.reduce((sum, { length }) => sum + length, 0) < 4 * 2 ** 20);
+      const [engine] = programs.toReversed(), sum = programs.reduce((sum, { length }) => sum + length, 0);
+      assert.ok(sum < 4 * MiB && gzipSync(engine).length < 1.2e6, `${sum} bytes, the engine compressed ${gzipSync(engine).length}`);
+      // Its core is one for browsers, in which V8 has no options.
+      const [, core = "{}"] = /^globalThis\.el2Core = (\{.*\});$/m.exec(new TextDecoder().decode(engine)) ?? [];
+      assert.equal(JSON.parse(core).key, buildCore().key.replace("true", "false"));
       await using browser = await Browser.start();
       await using server = serveFolder(`${folder}/site`, "/some/where/");
       const page = await browser.open(server.url, LAPTOP);
