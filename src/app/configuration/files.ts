@@ -22,6 +22,8 @@ export interface Files {
   readonly folder: string;
   /** Files that need no reading, by the names that keys have for them. */
   readonly given?: Readonly<Record<string, Uint8Array>>;
+  /** Images of disks that need no file, by their names. */
+  readonly disks?: Readonly<Record<string, Uint8Array>>;
   /** Nothing else is read, and what devices name is looked for when the machine opens it. */
   readonly closed?: boolean;
   /** Notes what the plan takes. */
@@ -34,7 +36,9 @@ export class TakenFiles {
   readonly contents = new Map<string, Uint8Array>();
   /** Those that keep variables of firmware, by their places. */
   readonly variables = new Map<string, Uint8Array>();
-  /** Places of disks by their names. */
+  /** Images of disks, by their names. */
+  readonly images = new Map<string, Uint8Array>();
+  /** Places of other disks by their names. */
   readonly disks = new Map<string, string>();
 
   /**
@@ -213,6 +217,14 @@ export function policyOf(card: FileCard): NetPolicy | undefined {
   return Object.keys(given).length > 0 ? { ...DEFAULT_NET_POLICY, ...given } : undefined;
 }
 
+/** An image of a closed table, with its bytes if the table has them. */
+function givenImage<T extends DiskImage>(disk: T, { disks = {}, taken }: Files): T {
+  if (!Object.hasOwn(disks, disk.image)) return disk;
+  const content = disks[disk.image];
+  taken?.images.set(disk.image, content);
+  return { ...disk, content };
+}
+
 /** An image of a disk at its place; undefined if it is not there. */
 async function planImage<T extends DiskImage>(disk: T, files: Files, refuse: (fact: ConfigFact) => void): Promise<T | undefined> {
   try {
@@ -251,7 +263,9 @@ export async function planDevice(
     case "block": {
       const { kind, image, mode, partitions, sector } = device, own = { kind, ...sector && { sector } };
       const images = partitions ?? (image === undefined ? [] : [{ image, mode }]);
-      const found = files.closed ? images : await Promise.all(images.map((one) => planImage(one, files, refuse)));
+      const found = files.closed
+        ? images.map((one) => givenImage(one, files))
+        : await Promise.all(images.map((one) => planImage(one, files, refuse)));
       const taken = found.filter((one) => one !== undefined), [first] = taken;
       if (first === undefined || taken.length < images.length) return undefined;
       return partitions ? { ...own, partitions: taken } : { ...own, ...first };

@@ -311,7 +311,8 @@ async function planConfig(config: Config, named: Files, errors: ConfigError[]): 
   // Errors leave parts of the table out.
   if (run === undefined || errors.length > 0) return run;
   const files = { files: Object.fromEntries(taken.contents), variables: Object.fromEntries(taken.variables) };
-  return { ...run, table: { keys: savedKeys(config.raw, named, taken), ...files } };
+  const disks = taken.images.size > 0 && { disks: Object.fromEntries(taken.images) };
+  return { ...run, table: { keys: savedKeys(config.raw, named, taken), ...files, ...disks } };
 }
 
 async function planMachine(

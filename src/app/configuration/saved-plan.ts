@@ -63,6 +63,7 @@ const savedSchema = () =>
       keys: v.custom<Record<string, unknown>>(isTable, "is not a table"),
       files: v.record(v.string(), bytes()),
       variables: v.record(v.string(), bytes()),
+      disks: v.optional(v.record(v.string(), bytes()), {}),
     }),
     run: runSchema(),
   });
@@ -76,9 +77,9 @@ let built: ReturnType<typeof savedSchema> | undefined;
 export async function planOfSaved(saved: unknown): Promise<SessionPlan> {
   const parsed = v.safeParse(built ??= savedSchema(), saved, { abortEarly: true });
   if (!parsed.success) throw new UserError(firstIssue(parsed.issues));
-  const { table: { keys, files, variables }, run: { startsAt, ...run } } = parsed.output;
+  const { table: { keys, files, variables, disks }, run: { startsAt, ...run } } = parsed.output;
   if (JSON.stringify(keys).length > KEYS_MAX) throw new UserError(`its keys have more than ${KEYS_MAX} characters`);
-  const result = await planOf(keys, undefined, { folder: ".", given: { ...files, ...variables }, closed: true });
+  const result = await planOf(keys, undefined, { folder: ".", given: { ...files, ...variables }, disks, closed: true });
   if (!result.ok) throw new UserError(result.problems[0]);
   const { ui: _ui, recordTo: _recordTo, logs: _logs, places: _places, symbols, what: made, ...planned } = result.run;
   const what = made.kind === "boot" && made.startsNow ? { ...made, clock: startsAt, startsNow: startsAt !== undefined } : made;

@@ -142,6 +142,8 @@ export interface DiskImage {
   readonly image: string;
   /** `overlay`: changes stay in memory; `rw`: they go to the file; `ro`: there are none. */
   readonly mode: "ro" | "rw" | "overlay";
+  /** Its bytes, instead of those of the file, which is not opened; not with `rw`. */
+  readonly content?: Uint8Array;
 }
 
 /**

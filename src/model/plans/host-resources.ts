@@ -64,7 +64,7 @@ export function placesOf(resources: readonly HostResource[]): Readonly<Record<st
 function resourcesOf(device: DevicePlan): readonly HostResource[] {
   switch (device.kind) {
     case "block":
-      return imagesOf(device).map(({ image, mode }) => hostPathOf("disk", image, mode === "rw"));
+      return imagesOf(device).flatMap(({ image, mode, content }) => content ? [] : [hostPathOf("disk", image, mode === "rw")]);
     case "9p":
       return [hostPathOf("folder", device.folder, device.mode !== "ro")];
     case "vsock":

@@ -165,6 +165,8 @@ export interface PlanTable {
   readonly files: Readonly<Record<string, Uint8Array>>;
   /** Those that keep variables of firmware, which guests write. */
   readonly variables: Readonly<Record<string, Uint8Array>>;
+  /** Images of disks by the names that the keys have for them; others are opened by their paths. */
+  readonly disks?: Readonly<Record<string, Uint8Array>>;
 }
 
 /** The input from which a machine is made. */

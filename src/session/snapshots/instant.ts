@@ -70,7 +70,9 @@ export async function instantPath(plan: SessionPlan, ending = "snapshot"): Promi
  * To read them here takes too long.
  */
 function diskStates(plan: SessionPlan): string {
-  const states = plannedImages(plan).map(({ image }) => {
+  const states = plannedImages(plan).flatMap(({ image, content }) => {
+    // A content is a part of the plan.
+    if (content) return [];
     const status = node.fs.statSync(image, { bigint: true, throwIfNoEntry: false });
     return status ? `${status.size} ${status.mtimeNs} ${status.ino}` : "none";
   });

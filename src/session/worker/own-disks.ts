@@ -31,7 +31,7 @@ export class OwnDisks implements DiskFiles {
       // A machine that reboots reads what was written; the writer holds the lock.
       this.#open(path, true, (path) => Deno.openSync(path, { read: true }));
     }
-    for (const { image, mode } of plannedImages(plan)) this.#open(image, mode !== "rw", COMPUTER_FILES.open);
+    for (const { image, mode, content } of plannedImages(plan)) if (!content) this.#open(image, mode !== "rw", COMPUTER_FILES.open);
   }
 
   open(path: string, readOnly: boolean): Deno.FsFile {

@@ -7,7 +7,7 @@ import { prepare } from "../../../src/session/assembly/assemble.ts";
 import { decodeBlueprint } from "../../../src/session/assembly/code/blueprint-file.ts";
 import { buildCore, useBuiltCore } from "../../../src/session/assembly/built-core.ts";
 
-/** The keys that a machine with so much memory looks for in a store, and those of what it generates. */
+/** The keys that a machine with so much memory looks for, and those of what it generates. */
 function asked(memory: number, store: (key: string) => CoreBlueprint | undefined = () => undefined) {
   const keys: string[] = [], generated: string[] = [];
   keepBlueprints({

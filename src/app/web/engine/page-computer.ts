@@ -13,7 +13,10 @@ const refuse = (what: string) => (): never => {
 
 export const pageComputer: Computer = {
   disk: (path) => {
-    throw new DiskError(`disk ${path} is not in the page`, "a page replays runs whose disks are in their recordings");
+    throw new DiskError(
+      `disk ${path} is not in the page`,
+      "pack the recording with --allow-host PATH where its disk is, and publish the copy",
+    );
   },
   folder: refuse("folders"),
   log: refuse("logs"),

@@ -28,10 +28,15 @@ const LIVE = '<script type="module" src="page.js"></script>';
 
 /**
  * A recording with the files of its run, for a page.
+ * @param disks its disks that get into the page, which has no others
  * @throws RecordingError if a file of its run is missing, or they are too large
  */
-export async function packedFiles(path: string, bytes: Uint8Array): Promise<PackedFiles> {
-  const { text, files } = await packedRecording(path, bytes, { images: "apart", withoutPaths: false });
+export async function packedFiles(
+  path: string,
+  bytes: Uint8Array,
+  disks: Parameters<typeof packedRecording>[2]["disks"] = [],
+): Promise<PackedFiles> {
+  const { text, files } = await packedRecording(path, bytes, { images: "apart", withoutPaths: false, disks });
   const whole = new Map<string, string | Uint8Array>([[RECORDING, text], ...files]);
   return new Map([...whole].map(([name, content]) => [name, new Uint8Array(node.zlib.gzipSync(content))]));
 }

@@ -20,6 +20,7 @@ import { type RandomBytes, RngDevice } from "../../../machine/virtio/rng/rng.ts"
 import { captureFile, captureFrames } from "../../outside/capture.ts";
 import { computer, machineDisk } from "../../outside/computer.ts";
 import { DiskError } from "../../outside/disk-file.ts";
+import { givenDisk } from "../../outside/given-disk.ts";
 import { type PastDisk, WrittenDisk } from "../../outside/written-disk.ts";
 import type { SharedFolder } from "../../../machine/virtio/p9/folder.ts";
 import { PlanError } from "../../../model/plans/plan.ts";
@@ -181,14 +182,14 @@ export class DeviceMaker {
    * @param room bytes that a disk of so many has; changes in memory may be in all of them
    * @throws PlanError if the disk cannot be used
    */
-  #backing({ image, mode }: DiskImage, room = (bytes: number) => bytes): BlockBacking {
+  #backing({ image, mode, content }: DiskImage, room = (bytes: number) => bytes): BlockBacking {
     const past = mode === "rw" ? this.present?.find(({ path }) => path === image)?.past() : undefined;
     if (past) {
       this.session.past(past);
       return past;
     }
     try {
-      const disk = machineDisk(image, mode !== "rw", this.outside);
+      const disk = content ? givenDisk(image, content, mode) : machineDisk(image, mode !== "rw", this.outside);
       if (mode === "rw") {
         const written = new WrittenDisk(image, disk);
         this.session.written(written);

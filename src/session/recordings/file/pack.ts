@@ -5,8 +5,10 @@ import { RecordingError } from "./recording.ts";
 import { readRecordingLines } from "./recording-reader.ts";
 import { sealed } from "./recording-writer.ts";
 import { LARGE, loadFiles, mapped, SHARED } from "./plan-files.ts";
+import { readDisks } from "./packed-disks.ts";
 import { namedSources } from "./named-sources.ts";
 import { readSources, type SourceConsent } from "./sources.ts";
+import type { HostPath } from "../../../model/plans/host-resources.ts";
 import { decodePlain, encodePlain } from "../../../kit/support/values/plain-json.ts";
 import { sha256 } from "../../../kit/support/values/sha256.ts";
 import { MiB } from "../../../kit/support/values/sizes.ts";
@@ -23,6 +25,8 @@ interface PackWish {
   readonly images: "inside" | "apart" | "beside" | "absent";
   /** Names of files lose their folders. */
   readonly withoutPaths: boolean;
+  /** Disks that its plan names by path, whose images get into it. */
+  readonly disks?: readonly HostPath[];
   /** Source files of this computer that its programs name get into it, if they may. */
   readonly sources?: SourceConsent | undefined;
 }
@@ -37,7 +41,7 @@ interface PackedRecording {
 
 /** The part of a plan that names files. */
 interface NamingPlan {
-  readonly table?: { readonly keys?: unknown; readonly files?: object; readonly variables?: object };
+  readonly table?: { readonly keys?: unknown; readonly files?: object; readonly variables?: object; readonly disks?: object };
 }
 
 /**
@@ -45,10 +49,10 @@ interface NamingPlan {
  * @throws RecordingError if a file of its run is missing, they are too large, or a path has to stay
  */
 export async function packedRecording(path: string, bytes: Uint8Array, wish: PackWish): Promise<PackedRecording> {
-  const { images, withoutPaths } = wish,
+  const { images, withoutPaths, disks } = wish,
     { end, plan: written, sources: before } = readRecordingLines(path, bytes),
     lines = new TextDecoder().decode(bytes).split("\n").slice(0, end ? -2 : -1);
-  const whole = await loadFiles(path, written), files = new Map<string, Uint8Array>();
+  const whole = withDisks(path, await loadFiles(path, written), disks), files = new Map<string, Uint8Array>();
   let inside = 0;
   const placed = async (value: unknown): Promise<unknown> => {
     if (!(value instanceof Uint8Array)) return typeof value === "object" && value !== null ? await mapped(value, placed) : value;
@@ -75,6 +79,12 @@ export async function packedRecording(path: string, bytes: Uint8Array, wish: Pac
   return { text: end ? sealed(text) : text, files, sources: count };
 }
 
+/** A plan with images of disks. @throws RecordingError if one cannot be in it */
+function withDisks(path: string, plan: NamingPlan, disks: readonly HostPath[] = []): NamingPlan {
+  const { table } = plan;
+  return disks.length ? { ...plan, table: { ...table, disks: { ...table?.disks, ...readDisks(path, disks, INSIDE_MAX) } } } : plan;
+}
+
 /** @throws RecordingError for paths in programs, whose bytes are those of the run */
 function checkDebugInfo(path: string, plan: object): void {
   const [first, ...others] = namedSources(path, plan).filter((name) => name.startsWith("/"));
@@ -91,8 +101,8 @@ function checkDebugInfo(path: string, plan: object): void {
  * @throws RecordingError for a path that is opened again at each replay
  */
 function withoutFolders(path: string, plan: NamingPlan): NamingPlan {
-  const { keys, files = {}, variables = {} } = plan.table ?? {}, names = new Map<string, string>();
-  for (const name of Object.keys({ ...files, ...variables })) {
+  const { keys, files = {}, variables = {}, disks } = plan.table ?? {}, names = new Map<string, string>();
+  for (const name of Object.keys({ ...files, ...variables, ...disks })) {
     const base = name.slice(name.lastIndexOf("/") + 1), taken = new Set(names.values());
     let short = base;
     for (let number = 2; taken.has(short); number++) short = `${number}-${base}`;
@@ -111,5 +121,6 @@ function withoutFolders(path: string, plan: NamingPlan): NamingPlan {
     return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, renamed(part)]));
   };
   const short = (all: object) => Object.fromEntries(Object.entries(all).map(([name, one]) => [names.get(name) ?? name, one]));
-  return { ...plan, table: { ...plan.table, keys: renamed(keys), files: short(files), variables: short(variables) } };
+  const named = { files: short(files), variables: short(variables), ...disks && { disks: short(disks) } };
+  return { ...plan, table: { ...plan.table, keys: renamed(keys), ...named } };
 }

@@ -10,6 +10,7 @@ import { RecordingError } from "../../../../session/recordings/file/recording.ts
 import { writeWhole } from "../../../../kit/support/files/whole-file.ts";
 import { hint } from "../../../../kit/support/text/hint.ts";
 import { formatSize } from "../../../../kit/support/text/units.ts";
+import { copiedDisks, reportAbsent } from "./copied-disks.ts";
 import { tried } from "./recording-pack.ts";
 
 export function registerPublish(program: Command, { entry, exit }: CommandContext): void {
@@ -27,10 +28,11 @@ async function published(entry: URL, file: string, folder: string): Promise<void
   const bytes = readNamedFile(file, "publish");
   const { readRecordingLines } = await import("../../../../session/recordings/file/recording-reader.ts");
   const { FOR_SERVERS, packedFiles, publishedFiles } = await import("../../../web/published/published-files.ts");
-  const packed = await tried("publish", () => {
+  const { packed, absent } = await tried("publish", async () => {
     const refused = refusedEngine(file, readRecordingLines(file, bytes).maker, hint("replay", file));
     if (refused) throw new RecordingError(refused);
-    return packedFiles(file, bytes);
+    const { disks, absent } = copiedDisks(file, bytes, `publish ${file}: its page`);
+    return { packed: await packedFiles(file, bytes, disks), absent };
   });
   const { pageProgram } = await import("./page-program.ts");
   const name = file.slice(file.lastIndexOf("/") + 1);
@@ -44,4 +46,5 @@ async function published(entry: URL, file: string, folder: string): Promise<void
     }
   });
   report(`el2: ${folder}: ${files.size} files, ${formatSize(size)}; put them on any web server, and open index.html there`);
+  reportAbsent(folder, file, absent);
 }

@@ -27,8 +27,9 @@ const plan = v.object({
     keys: v.record(v.string(), v.unknown()),
     files: v.record(v.string(), content),
     variables: v.optional(v.record(v.string(), content), {}),
+    disks: v.optional(v.record(v.string(), content), {}),
   }),
-  run: v.optional(v.object({ symbols: v.optional(v.record(v.string(), content), {}) }), {}),
+  run: v.optional(v.object({ symbols: v.optional(v.record(v.string(), v.array(content)), {}) }), {}),
   from: v.optional(v.object({ bytes: content })),
 });
 type Content = v.InferOutput<typeof content>;
@@ -36,7 +37,7 @@ type FromOutside = ReturnType<typeof broughtBy>;
 
 /** A file that the run needs. */
 export type ContainedFile = {
-  readonly kind: "image" | "firmware variables" | "symbols" | "snapshot";
+  readonly kind: "image" | "disk" | "firmware variables" | "symbols" | "snapshot";
   /** As the configuration names it, or the VM of symbols. */
   readonly name: string;
   readonly sha256: string;
@@ -83,16 +84,18 @@ export type RecordingContents = {
 export function contentsOf(path: string, bytes: Uint8Array): RecordingContents {
   const { maker, inputs, marks, end, plan: written, sources } = readRecordingLines(path, bytes), parsed = v.safeParse(plan, written);
   if (!parsed.success) throw new RecordingError(`${path}:1: its plan does not make a machine`);
-  const { table: { keys, files, variables }, run: { symbols }, from } = parsed.output;
+  const { table: { keys, files, variables, disks }, run: { symbols = {} }, from } = parsed.output;
   const listed = (kind: ContainedFile["kind"], all: Readonly<Record<string, Content>>) =>
     Object.entries(all).slice(0, LISTED_MAX).map(([name, one]) => contained(kind, name, one));
-  const uses = [...textsOf(Schema, keys)].flatMap(({ use, value }): UsedPath[] =>
-    use === undefined || typeof value !== "string" || value === use.none || Object.hasOwn(files, value) || Object.hasOwn(variables, value)
-      ? []
-      : [{ kind: use.kind, path: value }]
-  ).slice(0, LISTED_MAX);
+  const uses = [...textsOf(Schema, keys)].flatMap(({ use, value }): UsedPath[] => {
+    if (use === undefined || typeof value !== "string" || value === use.none) return [];
+    // A disk is not opened by the name of an image, which can be unpacked.
+    const inside = use.kind === "disk" ? [disks] : [files, variables];
+    return inside.some((all) => Object.hasOwn(all, value)) ? [] : [{ kind: use.kind, path: value }];
+  }).slice(0, LISTED_MAX);
   const contents = [
-    ...[...listed("image", files), ...listed("firmware variables", variables), ...listed("symbols", symbols ?? {})],
+    ...[...listed("image", files), ...listed("disk", disks), ...listed("firmware variables", variables)],
+    ...Object.entries(symbols).flatMap(([vm, all]) => all.map((one) => contained("symbols", vm, one))).slice(0, LISTED_MAX),
     ...from ? [contained("snapshot", "snapshot", from.bytes)] : [],
   ];
   const counted = new Map<string, number>();
@@ -100,7 +103,7 @@ export function contentsOf(path: string, bytes: Uint8Array): RecordingContents {
     const kind = input.kind === "act" ? input.action.kind : input.kind;
     counted.set(kind, (counted.get(kind) ?? 0) + 1);
   }
-  const built = [...Object.values(files), ...Object.values(symbols ?? {})].flatMap((one) => bytesOf(one) ?? []);
+  const built = [...Object.values(files), ...Object.values(symbols).flat()].flatMap((one) => bytesOf(one) ?? []);
   const named = [...contents.map(({ name }) => name), ...uses.map((one) => one.path)];
   const folders = namedSources(path, built).map((name) => dirname(name));
   return {

@@ -7,6 +7,7 @@ import { ExitCode, Failure } from "../../common/failure.ts";
 import { readNamedFile, writeNamedFile } from "../../common/named-file.ts";
 import { report } from "../../common/print.ts";
 import { hostOption } from "../../options/host.ts";
+import { copiedDisks, reportAbsent } from "./copied-disks.ts";
 import { checkCopied } from "../../start/plans/consent.ts";
 import { checkedValue } from "../../common/values.ts";
 import { choice } from "../../../../model/commands/kinds.ts";
@@ -31,7 +32,7 @@ interface PackOptions {
 // deno-lint-ignore no-explicit-any
 export function addPack(group: Command<any, any, any>, exit: (code: number) => void): void {
   group.command("pack").description(
-    "copy a recording with the files of its run inside; into a folder: each file once for all recordings there",
+    "copy a recording with the files of its run inside, its disks after asking; into a folder: each file once for all recordings there",
   )
     .argument("<file...>", "recordings, and last the file or FOLDER/ to write")
     .option("--without-images", "leave out the files of the run: whoever opens it is asked for them by their digests")
@@ -73,19 +74,23 @@ async function pack(file: string, to: string, isFolder: boolean, options: PackOp
   const { packedRecording } = await import("../../../../session/recordings/file/pack.ts");
   const bytes = readNamedFile(file, "recording pack");
   const images = withoutImages ? "absent" : isFolder ? "beside" : "inside", folder = to.slice(0, to.lastIndexOf("/") + 1);
-  const count = await tried("recording pack", async () => {
+  const copy = `recording pack ${file}: its copy`;
+  const { count, absent } = await tried("recording pack", async () => {
     for (const one of redact) checkRedacted(one, file, bytes);
+    const copied = withoutImages ? undefined : copiedDisks(file, bytes, copy, allowHost);
     const { text, files, sources } = await packedRecording(file, bytes, {
       images,
       withoutPaths: redact.includes("paths"),
-      sources: withSources && ((sources) => checkCopied(file, sources, allowHost)),
+      ...copied && { disks: copied.disks },
+      sources: withSources && ((sources) => checkCopied(copy, sources, allowHost)),
     });
     if (isFolder) Deno.mkdirSync(folder, { recursive: true });
     if (images === "beside") { for (const [path, content] of files) writeShared(`${folder}${path}`, content); }
     writeNamedFile(to, "recording pack", text);
-    return sources;
+    return { count: sources, absent: copied?.absent ?? [] };
   });
   report(`el2: ${to}: a copy of ${file}${count || withSources ? `, with ${count} source file${count === 1 ? "" : "s"}` : ""}`);
+  reportAbsent(to, file, absent);
 }
 
 /** A file that is there already stays: its name is its content's sum. */

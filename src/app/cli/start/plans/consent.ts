@@ -74,15 +74,25 @@ function subject(resource: HostResource): string {
 }
 
 /**
- * Checks that files of this computer may be copied into a recording, as its programs name them.
+ * The files of this computer that may be copied into a recording or a page, of those that it names.
  * Their names are shown whole, and the answer counts once: they may be other files the next time.
+ * @param copy what would have them
+ */
+export function mayCopy(copy: string, files: readonly HostPath[], allowed: readonly string[] = []): readonly HostPath[] {
+  const [may, wanted] = [true, false].map((is) => files.filter((file) => isAllowed(file, allowed) === is));
+  if (wanted.length === 0) return files;
+  return asked([`${wouldHave(copy)}:`, ...wanted.map((file) => `  ${resourceText(file)}`)].join("\n"), "Copy them? [y/N]") ? files : may;
+}
+
+const wouldHave = (copy: string): string => `${copy} would have these files of this computer`;
+
+/**
+ * Checks that all of these files may be copied.
  * @throws Failure without consent
  */
-export function checkCopied(recording: string, files: readonly HostPath[], allowed: readonly string[] = []): void {
-  const wanted = files.filter((file) => !isAllowed(file, allowed));
+export function checkCopied(copy: string, files: readonly HostPath[], allowed: readonly string[] = []): void {
+  const may = mayCopy(copy, files, allowed), wanted = files.filter((file) => !may.includes(file)), what = wouldHave(copy);
   if (wanted.length === 0) return;
-  const what = `recording pack ${recording}: its copy would have these files of this computer`;
-  if (asked([`${what}:`, ...wanted.map((file) => `  ${resourceText(file)}`)].join("\n"), "Copy them? [y/N]")) return;
   throw new Failure(
     `${what}: ${resourceTexts(wanted).join(", ")}`,
     `allow them with --allow-host PATH (a file or folder) or --allow-host ${ALL}`,

@@ -90,3 +90,16 @@ Deno.test("recording show lists what a stranger sees: images, disks, typed input
       assert.equal(refused.code, 2, words.join(" "));
     }
   }));
+
+Deno.test("recording show lists the symbols of VMs, of which one can have several files", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/a.rec`, { plan } = await plannedOf("demo", typedBy(undefined)), { hello = [] } = plan.symbols ?? {};
+    const several = { ...plan, symbols: { ...plan.symbols, hello: [...hello, new Uint8Array(5)] } };
+    saveRecording(file, await recordingHeader(several), { inputs: [] }, 9, END);
+    const { stdout, code, stderr } = await el2("recording", "show", file);
+    assert.equal(code, 0, stderr);
+    const symbols = Array.from(stdout.matchAll(/^ {2}symbols (\w+) {2}(\d+) bytes in the recording/gm), ([, vm, bytes]) => [vm, bytes]);
+    const expected = Object.entries(several.symbols).flatMap(([vm, all]) => all.map(({ length }) => [vm, String(length)]));
+    assert.equal(expected.length, 4);
+    assert.deepEqual(symbols, expected);
+  }));
