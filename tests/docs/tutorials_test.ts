@@ -202,7 +202,7 @@ async function runTutorial(file: string, folder: string): Promise<void> {
   await Deno.writeTextFile(`${folder}/bin/el2`, `#!/bin/sh\nexec ${el2Command().map((word) => `'${word}'`).join(" ")} "$@"\n`, {
     mode: 0o755,
   });
-  for (const name of ["aarch64-linux-gnu-as", "aarch64-linux-gnu-ld"] as const) {
+  for (const name of ["aarch64-linux-gnu-as", "aarch64-linux-gnu-ld", "aarch64-linux-gnu-gcc"] as const) {
     await Deno.writeTextFile(`${folder}/bin/${name}`, `#!/bin/sh\nexec '${await nativeProgram(name)}' "$@"\n`, { mode: 0o755 });
   }
   const gdb = (await gdbCommand()).map((word) => `'${word}'`).join(" ");
