@@ -172,18 +172,20 @@ export interface OrdinaryGuest {
  * @param packages Debian packages of programs in the ramdisk, which get what they depend on
  * @param kernel the package of another kernel
  * @param more names of modules besides those for virtio
+ * @param also paths of the packages besides programs and libraries
  */
 export async function ordinaryGuest(
   release: DebianRelease = "bookworm",
   packages: readonly string[] = [],
   kernel = ORDINARY_KERNEL,
   more: readonly string[] = [],
+  also?: RegExp,
 ): Promise<OrdinaryGuest> {
   return await withDebianArchive({ release }, async (apt, work) => {
     const { image, modules, version } = await fetchKernel(apt, kernel, [...VIRTIO_MODULES, ...more], work);
     const { binary } = await fetchBusybox(apt, work);
     const plain = initramfs(binary, modules);
-    const initrd = packages.length === 0 ? plain : withEntries(plain, await programs(apt, packages, work));
+    const initrd = packages.length === 0 ? plain : withEntries(plain, await programs(apt, packages, work, also));
     return { image, initrd, plain, version };
   });
 }
@@ -191,14 +193,14 @@ export async function ordinaryGuest(
 /** Files of packages that programs need when they run. */
 const NEEDED = /^(usr\/)?(s?bin|lib\/aarch64-linux-gnu|share\/misc)\/[^/]+$|^(usr\/)?lib\/ld-linux-/;
 
-async function programs(apt: MirrorArchive, packages: readonly string[], work: string): Promise<CpioEntry[]> {
+async function programs(apt: MirrorArchive, packages: readonly string[], work: string, also?: RegExp): Promise<CpioEntry[]> {
   const root = `${work}/programs`, names = await apt.closure(packages);
   const entries = new Map<string, CpioEntry>();
   const folder = (path: string) => entries.set(path, archiveFolder(path));
   for (const deb of await apt.download(names, `${work}/debs`)) {
     for (const { path } of await new Deb(deb).unpack(root)) {
       const inside = path.replace(/^\//, "");
-      if (!NEEDED.test(inside)) continue;
+      if (!NEEDED.test(inside) && !also?.test(inside)) continue;
       const status = await Deno.lstat(`${root}/${inside}`);
       inside.split("/").slice(0, -1).forEach((_, index, parts) => folder(parts.slice(0, index + 1).join("/")));
       if (status.isSymlink) entries.set(inside, { path: inside, kind: "link", target: await Deno.readLink(`${root}/${inside}`) });
