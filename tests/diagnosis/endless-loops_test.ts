@@ -180,6 +180,41 @@ const LOOPS: Readonly<Record<string, Loop>> = {
     first: { code: "vcpus-off", vcpus: [/\/1$/], started: true },
     wayOut: /on another vCPU/,
   },
+  "waits for a handler of an SGI that the other CPU has not enabled": {
+    ...either(
+      (enable) =>
+        `mov64 x20, 0x80180000\nmov64 x1, 0x08000000\nmov w2, #0x12\nstr w2, [x1]\n${cpuOn}2: ldr w0, [x20]\ncbz w0, 2b\n` +
+        "mov64 x6, 0x1000002\nmsr icc_sgi1r_el1, x6\n1: wfe\nldr w0, [x20, #8]\ncbz w0, 1b\nsleep_healthily\n" +
+        `second: mov64 x20, 0x80180000\n${VECTORS}mov x2, #0xf0\nmsr icc_pmr_el1, x2\nmov x2, #1\nmsr icc_igrpen1_el1, x2\n` +
+        `mov64 x1, 0x080d0000\nmov w2, #2\nstr w2, [x1, #0x80]\n${enable}\nmsr daifclr, #2\nmov w0, #1\nstr w0, [x20]\n${SLEEP}` +
+        ".balign 2048\nvectors: .zero 0x280\nmrs x13, icc_iar1_el1\nmov w14, #1\nstr w14, [x20, #8]\nsev\nmsr icc_eoir1_el1, x13\neret\n.balign 2048",
+      "nop",
+      "str w2, [x1, #0x100]",
+    ),
+    ...TWO,
+    first: { code: "barred-sgi", irq: /\/1@1$/, finding: { code: "disabled" } },
+    wayOut: /^enable it/,
+  },
+  "waits for its ticket, which the last release has passed": {
+    ...either(
+      (step) =>
+        `mov64 x20, 0x80180000\nadd x21, x20, #4\nbl take\nldr w0, [x21]\nadd w0, w0, #${step}\nstlr w0, [x21]\nbl take\nsleep_healthily\n` +
+        "take: ldaxr w1, [x20]\nadd w2, w1, #1\nstxr w3, w2, [x20]\ncbnz w3, take\n1: ldar w3, [x21]\ncmp w3, w1\nb.ne 1b\nret",
+      "2",
+      "1",
+    ),
+    first: { code: "unwritten", range: { first: "0x80180004" }, value: "0x00000002", until: { is: "equal", to: "0x00000001" } },
+    wayOut: /^change what it reads/,
+  },
+  "waits for bit 3 of a word by WFE": {
+    ...either(
+      (poll) => `mov64 x20, 0x80180000\n1: wfe\nldr w0, [x20, #8]\n${poll}\nsleep_healthily`,
+      "tbz w0, #3, 1b",
+      "tbnz w0, #3, 1b",
+    ),
+    first: { code: "unwritten", range: { first: "0x80180008" }, until: { is: "bit", bit: 3, value: 1 } },
+    wayOut: /^change what it reads/,
+  },
   "polls memory whose other user has ended": {
     ...either((poll) => `${BOARD}${poll}\nsleep_healthily`, "1: ldr w0, [x1]\ncbz w0, 1b", "ldr w0, [x1]"),
     other: "mov64 x0, 0x84000008\nhvc #0",

@@ -186,6 +186,7 @@ const SAMPLES: { readonly [K in ReportKind]: ReportLines } = {
     ],
     values: { device: "irq 14", task: null, at: "vm_interrupt [virtio_mmio]" },
   },
+  "suspended": { lines: ["PM: suspend entry (s2idle)"], values: { at: null, task: null } },
   "memory-bug": {
     lines: [
       "BUG: KFENCE: use-after-free read in take+0x14/0x40 [ring]",

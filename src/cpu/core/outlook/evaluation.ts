@@ -15,6 +15,7 @@ import {
   SP_ALIGNMENT,
   syndrome,
 } from "../architecture/exceptions.ts";
+import { TICK_NS } from "../architecture/features.ts";
 import { constantSlot } from "../interpreter/emitter.ts";
 import { BTYPE_SHIFT, BY_PAGE, TargetWord } from "../interpreter/branch-targets.ts";
 import { baseRegister, STACK_POINTER, usesFloatingPoint } from "../interpreter/meaning.ts";
@@ -55,6 +56,8 @@ export interface Prospect {
   readonly system?: (name: string) => bigint | undefined;
   /** ESR_EL1 of the external abort that an access ends in; undefined if a device may answer. */
   readonly refused?: (pc: bigint, va: bigint) => number | undefined;
+  /** Virtual time (ns) that all reads of the system counter at EL1 show; undefined: it moves on. */
+  readonly counter?: number;
   /** Instructions to evaluate at most. */
   readonly limit: number;
   /** Where the code is evaluated from, with the registers as they are; by default at the PC. */
@@ -86,6 +89,8 @@ export interface KnownRegister {
   readonly value: bigint;
 }
 
+/** CPACR_EL1.FPEN. */
+const FPEN_SHIFT = 20n;
 /** Reads of these show signaled interrupts, whether PSTATE masks them or not. */
 const SHOWS_INTERRUPTS = /^(?:ICC_IAR[01]_EL1|ISR_EL1)$/;
 
@@ -150,11 +155,20 @@ export class Evaluation {
     const { word, semantics, isFloatingPoint, isOnStack, isGuarded } = this.#codeAt(pc);
     this.#arrive(word, isGuarded);
     if (!semantics) return this.#raise(syndrome(ExceptionClass.Unknown, 0), pc);
-    if (isFloatingPoint) throw new Departs("other");
+    if (isFloatingPoint) return this.#floatingPoint(pc);
     this.#values.begin(word, pc);
     this.#isGuarded = isGuarded;
     if (isOnStack && this.#isStackRefused) return this.#raise(syndrome(ExceptionClass.SpAlignment, 0), pc);
     return this.#run(semantics.statements);
+  }
+
+  /** CPACR_EL1 may trap the instruction; what it does to FP registers is not evaluated. */
+  #floatingPoint(pc: bigint): true {
+    const { state } = this, { vcpu } = state, fpen = vcpu.getRegister("CPACR_EL1") >> FPEN_SHIFT & 3n;
+    const isTrapped = state.pstate & Pstate.ElMask ? (fpen & 1n) === 0n : fpen !== 3n;
+    // EL2 may take it.
+    if (!isTrapped || vcpu.hasEl2) throw new Departs("other");
+    return this.#raise(syndrome(ExceptionClass.FpAccess, ISS_COND_ALWAYS), pc);
   }
 
   #codeAt(pc: bigint): EvaluatedInstruction {
@@ -427,8 +441,13 @@ export class Evaluation {
     const name = this.#nameOf(number);
     if (name === "DAIF") return BigInt(this.state.pstate & Pstate.Daif);
     if (name === "CURRENTEL") return BigInt(this.state.pstate & Pstate.ElMask);
-    if (/^CNT[PV]CT/.test(name)) throw new Departs("time");
+    if (/^CNT[PV]CT/.test(name)) return this.#counter();
     return this.state.register(name) ?? this.#askRegister(name);
+  }
+
+  #counter(): bigint {
+    if (this.prospect.counter === undefined) throw new Departs("time");
+    return BigInt(Math.trunc(this.prospect.counter / TICK_NS));
   }
 
   #askRegister(name: string): bigint {

@@ -4,6 +4,7 @@
 
 import type { Mark, SeenWord } from "./copied-state.ts";
 import { type Evaluation, type KnownRegister, Stretch } from "./evaluation.ts";
+import { Pstate } from "../architecture/exceptions.ts";
 import { Departs, type Departure } from "./instruction-values.ts";
 
 /** A loop whose every turn leaves the state as it was. */
@@ -24,8 +25,9 @@ export interface EndlessLoop {
   readonly registers: readonly KnownRegister[];
   /** An interrupt could end it: it may be taken, or the loop polls for it. */
   readonly open: boolean;
-  /** Exceptions that a turn takes to EL1, and the syndrome and address of the last. */
+  /** Exceptions that a turn takes to EL1; the syndrome, address and level of the last. */
   readonly exceptions: number;
+  readonly el: 0 | 1;
   readonly esr: number;
   readonly elr: bigint;
   /** FAR_EL1. */
@@ -81,6 +83,7 @@ function returnsTo(evaluation: Evaluation, begin: Mark): boolean {
 
 function loopOf(evaluation: Evaluation): EndlessLoop {
   const { state, stretch: { length, first, last, yields, sleeps, calls, open, exceptions, registers } } = evaluation;
+  const el = Number(state.get("SPSR_EL1")) & Pstate.ElMask ? 1 : 0;
   const esr = Number(state.get("ESR_EL1")), elr = state.get("ELR_EL1"), far = state.get("FAR_EL1");
   return {
     kind: "loops",
@@ -93,6 +96,7 @@ function loopOf(evaluation: Evaluation): EndlessLoop {
     calls,
     open,
     exceptions,
+    el,
     esr,
     elr,
     far,

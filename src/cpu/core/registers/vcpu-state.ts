@@ -126,7 +126,7 @@ export interface ExceptionChain {
 }
 
 /** In the order of `Entry`. */
-export const ENTERED_BY = ["return", "power-on"] as const;
+export const ENTERED_BY = ["return", "power-on", "resume"] as const;
 
 /** Where a vCPU was sent other than by a branch, the last time: evidence. */
 export interface Entered {

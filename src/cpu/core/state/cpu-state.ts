@@ -57,7 +57,7 @@ export const REPEAT_ARGUMENTS = 9;
 export const REPEAT_RESULTS = 18;
 
 /** Values of `CPU.ENTRY`. */
-export const Entry = { None: 0, Return: 1, PowerOn: 2 } as const;
+export const Entry = { None: 0, Return: 1, PowerOn: 2, Resume: 3 } as const;
 
 /** Values of `CPU.DEVICE_ATOMIC`: none, or what made the memory Device. */
 export const DeviceAtomic = { None: 0, Stage1Off: 1, Stage1: 2, Stage2: 3 } as const;

@@ -25,6 +25,9 @@ export function readLinuxIrqs(reading: Reading): IrqRow[] {
 export const disabledIrqs = (reading: Reading): IrqRow[] =>
   readLinuxIrqs(reading).filter(({ disabled, handlers }) => disabled && handlers.length > 0);
 
+/** Whether an interrupt may end the sleep of a suspended kernel. */
+export const hasWakeup = (reading: Reading): boolean => descriptors(reading).some((desc) => desc.number("wake_depth") !== 0);
+
 function* descriptors(reading: Reading): Generator<Struct> {
   const { symbol, address } = reading.anyOf("sparse_irqs", "irq_desc_tree");
   const entries = symbol === "sparse_irqs"

@@ -22,6 +22,9 @@ const TMPFS_INODE = 1024n;
 /** Structures that have more than one part of so many of the memory are too many. */
 const STRUCTURES = 3;
 
+/** `task_struct.exit_state` (EXIT_ZOMBIE); so many children are not waited for soon. */
+const ZOMBIE = 0x20, CHILDREN = 32;
+
 /** The free blocks and inodes of a file system, in its own units; undefined: without a limit. */
 interface Room {
   readonly blocks?: { readonly free: bigint; readonly size: bigint; readonly bytes: number };
@@ -59,7 +62,7 @@ function ext4Room(reading: Reading, info: Struct): Room {
 
 /** Undefined if nothing is. */
 export function exhausted(reading: Reading): LinuxFinding | undefined {
-  const of = [...fullSystems(reading), ...fullPrograms(reading), ...manyStructures(reading)].slice(0, SHOWN_MAX);
+  const of = [...fullSystems(reading), ...fullPrograms(reading), ...manyChildren(reading), ...manyStructures(reading)].slice(0, SHOWN_MAX);
   return of.length ? { code: "exhausted", of } : undefined;
 }
 
@@ -80,6 +83,18 @@ function fullPrograms(reading: Reading): Exhausted[] {
     if (limit === 0n || openCount(reading, process, limit) !== limit) return undefined;
     return { code: "files", task: named(process), limit: Number(limit) };
   });
+}
+
+/** Programs with many children that have ended. */
+function manyChildren(reading: Reading): Exhausted[] {
+  const ended = reading.rows(
+    OF,
+    () => processesIn(tasksOf(reading)),
+    (process) => process.number("exit_state") === ZOMBIE ? process.at("real_parent", "task_struct") : undefined,
+  );
+  return [...Map.groupBy(ended, ({ address }) => address).values()].flatMap((of) =>
+    of.length < CHILDREN ? [] : [{ code: "children" as const, task: named(of[0]), count: of.length }]
+  );
 }
 
 /** Structures that the kernel cannot reclaim, and the cache that has most of them. */

@@ -4,11 +4,12 @@
 import { KERNEL_REPORTS, type ReportHolds } from "../../../model/queries/facts/kernel-report.ts";
 import type { LinuxFinding } from "../../../model/queries/facts/linux-finding.ts";
 import { isMounted } from "../structures/files.ts";
-import { disabledIrqs } from "../structures/irqs.ts";
+import { disabledIrqs, hasWakeup } from "../structures/irqs.ts";
+import { kernelFrames } from "../structures/frames.ts";
 import { kernelTime } from "../structures/clock.ts";
 import type { Reading } from "../kernel/reading.ts";
 import type { Struct } from "../kernel/types.ts";
-import { arrivalOf, findTask, named } from "../structures/tasks.ts";
+import { arrivalOf, findTask, isKernelThread, named, outsideScheduler, processes } from "../structures/tasks.ts";
 import { isBlocked } from "../waits/locks.ts";
 import { codeName } from "../structures/stack.ts";
 import { type KernelReport, reportsIn } from "../structures/reports.ts";
@@ -21,6 +22,9 @@ const REPEATS = 2;
 /** Kinds of reports that are shown. */
 const REMARKS_MAX = 3;
 
+/** Functions in which a suspended kernel waits for an interrupt (kernel/power/suspend.c). */
+const SUSPENDED = /^(?:suspend_devices_and_enter|s2idle_(?:loop|enter))$/;
+
 /** Whether a report is true now, by until when it holds. */
 const HOLDS: { readonly [H in ReportHolds]: (reading: Reading, report: KernelReport) => boolean } = {
   "on-cpu": (reading, report) => stillOnCpu(reading, report) !== undefined,
@@ -31,12 +35,22 @@ const HOLDS: { readonly [H in ReportHolds]: (reading: Reading, report: KernelRep
   "repeated": isRepeated,
   "mounted": (reading, { device }) => device !== null && isMounted(reading, device),
   "disabled": (reading, { device }) => disabledIrqs(reading).some(({ irq }) => device === `irq ${irq}`),
+  "suspended": (reading) => sleepsSuspended(reading) && !hasWakeup(reading),
   "life": () => true,
   "over": () => false,
 };
 
 const isTrue = (reading: Reading, report: KernelReport): boolean =>
   !report.ended && HOLDS[KERNEL_REPORTS[report.kind].holds](reading, report);
+
+/** Whether the task that has suspended the kernel waits in it for an interrupt. */
+function sleepsSuspended(reading: Reading): boolean {
+  const sleepers = reading.rows(OF, () => processes(reading), (task) => isBlocked(task) && !isKernelThread(task) ? task : undefined);
+  return sleepers.some((task) => {
+    const { value: pc } = outsideScheduler(reading, kernelFrames(reading, task)).next();
+    return pc !== undefined && SUSPENDED.test(reading.placeOf(pc)?.symbol.name ?? "");
+  });
+}
 
 /** A task that a CPU executes in the kernel. */
 interface RunningTask {

@@ -12,7 +12,7 @@ import { wakingTimers } from "../structures/timers.ts";
 import { callWait, vagueness } from "./call-waits.ts";
 import { timeLeft } from "./file-waits.ts";
 import { oneByFutex } from "./futex-waits.ts";
-import { freezeWaits, heldBy } from "./held-tasks.ts";
+import { freezeWaits, heldBy, helperWait } from "./held-tasks.ts";
 import { tasksOf } from "./locks.ts";
 import { type Found, found } from "./other-ends.ts";
 import { ringOf, withRemoteEnd } from "./program-rings.ts";
@@ -91,7 +91,7 @@ function waitOf(reading: Reading, tasks: Tasks, task: Struct): Found | undefined
   if (isRunning(task)) return undefined;
   const state = stateOf(task), held = heldBy(task);
   if (held || state !== "S" && state !== "D" || task.number("in_iowait") !== 0) return held;
-  return callWait(reading, tasks, task);
+  return callWait(reading, tasks, task) ?? helperWait(reading, tasks, task);
 }
 
 /**

@@ -467,7 +467,7 @@ export class Vcpu extends HypervisorObject {
     if (resume) {
       this.registers.pc = resume.entry;
       this.registers.setX(0, resume.context);
-      this.#resetRegisters();
+      this.#resetRegisters("resume");
     }
     this.#announce();
     this.services.scheduler.ready(this);
@@ -478,11 +478,11 @@ export class Vcpu extends HypervisorObject {
     if (this.#life.isBlockedBy(Block.Run)) this.wakeupVirq.assertEdge();
   }
 
-  #resetRegisters(): void {
+  #resetRegisters(by: "power-on" | "resume" = "power-on"): void {
     this.registers.reset();
     this.coreInterrupts.disable();
     this.registers.chain = NO_CHAIN;
-    this.registers.entered = { by: "power-on", at: this.registers.pc, spsr: 0 };
+    this.registers.entered = { by, at: this.registers.pc, spsr: 0 };
   }
 
   #quiesce(): void {

@@ -2,12 +2,12 @@
 
 /**
  * The setter of PC: the call before the address in X30, with its address and symbol; a return, as
- * X30 is the address; an exception return; the power-on of the vCPU; or a branch, to the only
- * register that has the address.
+ * X30 is the address; an exception return; the power-on of the vCPU, or its resume after
+ * CPU_SUSPEND; or a branch, to the only register that has the address.
  */
 export type BranchedBy =
   | { readonly how: "call"; readonly at: string; readonly symbol: string | null; readonly register: string }
-  | { readonly how: "return" | "exception-return" }
+  | { readonly how: "return" | "exception-return" | "resume" }
   /** `first`: the vCPU that the VM starts with. */
   | { readonly how: "power-on"; readonly first: boolean }
   | { readonly how: "branch"; readonly register: string };
@@ -21,6 +21,8 @@ export function leadText(by: BranchedBy): string {
       return "a return to X30";
     case "exception-return":
       return "an exception return (ERET)";
+    case "resume":
+      return "the resume after CPU_SUSPEND (X2 of the call)";
     case "power-on":
       return by.first ? "the start of the vCPU" : "CPU_ON";
     case "branch":
@@ -41,6 +43,8 @@ export function branchWayOut(by: BranchedBy | null, address: string): string {
       return "save X30 before a call, and restore it before RET";
     case "exception-return":
       return "write the address of code to ELR_EL1 before ERET";
+    case "resume":
+      return "give CPU_SUSPEND in X2 the physical address of code, or ask for a state without power-down (bit 16 of X1)";
     case "power-on":
       return by.first ? "have the image begin with code, or name its entry" : "give CPU_ON the address of code";
     case "branch":

@@ -25,10 +25,32 @@ import {
 } from "./verdict.ts";
 import { type Wait, WAITS } from "./wait.ts";
 
+/** The values of a word that end a loop, in hexadecimal; of one of its bits. */
+export type LoopEnd =
+  | { readonly is: "equal" | "not-equal"; readonly to: string }
+  | { readonly is: "bit"; readonly bit: number; readonly value: 0 | 1 };
+
+function endText(until: LoopEnd): string {
+  if (until.is === "bit") return `until its bit ${until.bit} is ${until.value}`;
+  return `until it is ${until.is === "equal" ? "" : "not "}${until.to}`;
+}
+
 /** Facts that a verdict follows from. */
 export type Evidence =
   | { readonly code: "masked"; readonly masked: boolean }
-  | { readonly code: "reads"; readonly range: CodeRange; readonly pa: string; readonly value: string; readonly mapped: readonly string[] }
+  /** A word that a loop reads; `until`: the value that ends the loop, if its branch tells. */
+  | {
+    readonly code: "reads";
+    readonly range: CodeRange;
+    readonly pa: string;
+    readonly value: string;
+    readonly until: LoopEnd | null;
+    readonly mapped: readonly string[];
+  }
+  /** A word that ends a loop, and that nothing can write any more. */
+  | { readonly code: "unwritten"; readonly range: CodeRange; readonly pa: string; readonly value: string; readonly until: LoopEnd }
+  /** An SGI that is pending at a vCPU which does not take it. */
+  | { readonly code: "barred-sgi"; readonly irq: string; readonly finding: IrqFinding; readonly then: readonly IrqFinding[] }
   /** A register that a loop reads: its name, or its address and the name of its device. */
   | {
     readonly code: "reads-register";
@@ -246,7 +268,10 @@ const INVALID = "-2",
 
 export const EVIDENCE = new Facts<Evidence>({
   "masked": ({ masked }) => `interrupts ${masked ? "masked" : "not masked"} (PSTATE.I)`,
-  "reads": ({ range, pa, value, mapped }) => `reads ${rangeText(range)}, ${pa}, which is ${value}; mapped: ${mapped.join(", ")}`,
+  "reads": ({ range, pa, value, until, mapped }) =>
+    `reads ${rangeText(range)}, ${pa}, which is ${value}${until === null ? "" : `, ${endText(until)}`}; mapped: ${mapped.join(", ")}`,
+  "unwritten": ({ range, pa, value, until }) => `${rangeText(range)} (${pa}) is ${value}, and the loop reads it ${endText(until)}`,
+  "barred-sgi": ({ irq, finding, then }) => `${irq} was sent, and ${stoppedText(finding, then)}`,
   "reads-register": ({ register, of, name, value }) =>
     `reads ${[name, name && "at", register].filter(Boolean).join(" ")}${of === null ? "" : ` (${of})`}, which is ${value}`,
   "unserved-call": ({ instruction, function: id, at }) =>
@@ -382,6 +407,8 @@ export const EVIDENCE = new Facts<Evidence>({
   "ended-writer": ({ vm }) => way`start ${vm} again: \`${hint("vm start", vm)}\``,
   "unserved-call": () => "take -1 for an answer, and do without the function",
   "barred": ({ barrier, then }) => stoppedWayOut(barrier, then),
+  "unwritten": ({ pa, value }) => way`find what should write it: \`${hint("who", pa, { size: value.length / 2 - 1 })}\` has the last store`,
+  "barred-sgi": ({ finding, then }) => stoppedWayOut(finding, then),
   "injected": ({ inject }) => removalOf(inject),
   "stale-image": () => "copy what was built to the file that image names, or name that file there",
   "tree-overrun": () => "make the devicetree smaller, or use a BIOS with more room for it",

@@ -7,10 +7,11 @@ import { way, type WayOut } from "../../../kit/support/text/way-out.ts";
 
 /**
  * Until when a report is true: while its CPU executes the same task, while its task sleeps, while
- * it is repeated, while the file system is mounted, while the interrupt is disabled, as long as the
- * kernel lives; or it is about something that is over.
+ * it is repeated, while the file system is mounted, while the interrupt is disabled, while the
+ * kernel sleeps and no interrupt may wake it, as long as the kernel lives; or it is about something
+ * that is over.
  */
-export type ReportHolds = "on-cpu" | "asleep" | "repeated" | "mounted" | "disabled" | "life" | "over";
+export type ReportHolds = "on-cpu" | "asleep" | "repeated" | "mounted" | "disabled" | "suspended" | "life" | "over";
 
 export interface ReportForm {
   /** Groups are values of the report: `name`, `pid`, `cpu`, `seconds`, `at`, `device`. */
@@ -88,6 +89,14 @@ const FORMS = {
     what: "an interrupt that no handler claims, so that it has disabled it",
     holds: "disabled",
     wayOut: (at) => `find in ${at} why it does not find, and clear, what its device reports`,
+  },
+  "suspended": {
+    begins: [/^PM: suspend entry \(/],
+    what: "that it suspends",
+    holds: "suspended",
+    ends: [/^PM: suspend exit/],
+    alone: true,
+    wayOut: () => "before it, let an interrupt wake it: write enabled to power/wakeup of its device, or set an alarm of the clock",
   },
   // Damage of its memory.
   "memory-bug": {

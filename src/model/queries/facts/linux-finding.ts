@@ -77,6 +77,8 @@ export const MEMORY_USERS = ["files", "kernel", "programs"] as const;
 export type Exhausted =
   | { readonly code: "space" | "inodes"; readonly path: string; readonly limit: number }
   | { readonly code: "files"; readonly task: NamedTask; readonly limit: number }
+  /** Children of a program that have ended, and for which it has not waited. */
+  | { readonly code: "children"; readonly task: NamedTask; readonly count: number }
   /** Bytes of the kernel's structures, of all memory, and in the largest cache of them. */
   | { readonly code: "structures"; readonly size: number; readonly of: number; readonly cache: string; readonly in_cache: number };
 
@@ -247,11 +249,14 @@ const EXHAUSTED = new Facts<Exhausted>({
   inodes: ({ path, limit }) => `the file system at ${path} has no inode left of ${limit}`,
   structures: ({ size, of, cache, in_cache }) =>
     `the kernel's own structures have ${sizeText(size)} of ${sizeText(of)} of memory: ${sizeText(in_cache)} of them are in ${cache}`,
+  children: ({ task, count }) =>
+    `program ${taskText(task)} has ${count} children that have ended, and has not waited for them: each keeps its number`,
   files: ({ task, limit }) => `program ${taskText(task)} has as many files open as it may: ${limit}`,
 }, {
   space: () => "remove files there, or make it larger (tmpfs: mount -o remount,size=)",
   inodes: () => "remove files there, or give it more inodes (tmpfs: mount -o remount,nr_inodes=)",
   structures: () => way`find what makes them and does not free them, or raise the VM's memory; ${hint("linux slabs")} has their sizes`,
+  children: ({ task }) => `have ${task.name} wait for its children (waitpid), or ignore SIGCHLD`,
   files: ({ task }) => way`find the files that it does not close with ${hint("linux files", task.pid)}, or raise its limit (ulimit -n)`,
 });
 

@@ -32,7 +32,7 @@ export type ProgramWait = {
 };
 export const PROGRAM_WAITS = [
   ...["mutex", "thread", "child", "futex", "writer", "reader", "sender", "receiver", "connection", "events", "lock"] as const,
-  ...["signal", "tracer", "disk", "answer", "thaw", "file-system", "page", "exec", "process"] as const,
+  ...["signal", "tracer", "disk", "answer", "thaw", "file-system", "page", "exec", "process", "quota", "helper"] as const,
   ...["counter", "timer", "changes", "completion", "message", "room", "semaphore"] as const,
   ...["input", "output", "start", "client", "data", "signals", "time"] as const,
 ] as const;
@@ -64,6 +64,8 @@ const PROGRAM_WAIT_TEXTS: { readonly [F in ProgramWait["for"]]: (what: string | 
   "file-system": (what) => `waits to write to ${what}, which is frozen (fsfreeze)`,
   "page": (what, peers) => `waits for the page at ${what}, which ${peers || "nobody"} can bring (userfaultfd)`,
   "exec": (_, peers) => `waits for its child ${peers} to execute a program or to end (vfork)`,
+  "quota": (what) => `waits for CPU time: its cgroup ${what} has used its share (cpu.max) of this period`,
+  "helper": (what, peers) => `waits for ${what}, for which the kernel has started ${peers || "a program"}`,
   "process": (_, peers) => `waits for the end of ${peers} (pidfd)`,
   "counter": (_, peers) => `waits for a write to an eventfd${peers && `, which ${peers} ${has(peers)} open`}`,
   "timer": (what, peers) =>

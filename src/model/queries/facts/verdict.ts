@@ -57,9 +57,11 @@ export type VerdictFact =
     readonly interruptible: boolean;
     readonly writers: readonly string[];
   }
+  /** The system counter ends it, after `for_ns` at most, and after half of that at the earliest. */
+  | { readonly code: "waits-for-counter"; readonly vcpu: string; readonly range: CodeRange; readonly for_ns: number }
   /**
-   * The same, and nothing can end it. `reads`: how many places of memory it reads; `asked`: where
-   * it reads CurrentEL, if it goes from there straight to the loop.
+   * Each turn leaves the state as it was, and nothing can end it. `reads`: how many places of
+   * memory it reads; `asked`: where it reads CurrentEL, if it goes from there straight to the loop.
    */
   | { readonly code: "spins"; readonly vcpu: string; readonly range: CodeRange; readonly reads: number; readonly asked: string | null }
   | { readonly code: "exit-loop"; readonly vcpu: string; readonly range: CodeRange }
@@ -161,6 +163,7 @@ const WORDS: { readonly [C in VerdictFact["code"]]: VerdictWord } = {
   "vmm-silent": "stuck",
   "vmm-absent": "stuck",
   "waits-in-loop": "waits",
+  "waits-for-counter": "waits",
   "spins": "spins",
   "crashed": "failed",
   "fault-loop": "storm",
@@ -268,6 +271,10 @@ const fixFirst = (vm: string) => way`fix ${vm} first: \`${hint("diagnose", vm)}\
 
 /** Interrupts by the bit of PSTATE that masks them. */
 const MASKED_BY = { I: "an interrupt", F: "an interrupt of group 0 (an FIQ)" } as const;
+/** An hour and a day, in ns. */
+const LONG = 3.6e12, DAY = 8.64e13;
+const longText = (ns: number) =>
+  ns < LONG ? durationText(ns) : ns < DAY ? `${Math.round(ns / LONG)} hours` : `${Math.round(ns / DAY)} days`;
 
 export const VERDICT_FACTS = new Facts<VerdictFact>({
   "runs": ({ vcpu }) => `${vcpu} runs`,
@@ -280,6 +287,8 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
     `${vcpu} waits in a loop at ${rangeText(range)} for ${
       [...writers.length > 0 ? [writers.join(", ")] : [], ...interruptible ? ["an interrupt"] : []].join(" or ") || "a device"
     }`,
+  "waits-for-counter": ({ vcpu, range, for_ns }) =>
+    `${vcpu} waits in a loop at ${rangeText(range)} until the system counter has moved on, by up to ${longText(for_ns)}`,
   "spins": ({ vcpu, range, reads, asked }) =>
     asked === null
       ? `${vcpu} loops at ${rangeText(range)}: ${reads > 0 ? "nothing can change what it reads" : "nothing can end it"}`
@@ -345,6 +354,8 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
 }, {
   "vmm-silent": () => "have the VMM answer it, and call vcpu_run again",
   "vmm-absent": () => "have the VMM call vcpu_run again after each return",
+  "waits-for-counter": ({ for_ns }) =>
+    for_ns < LONG ? undefined : "compute the deadline from CNTFRQ_EL0, the frequency in Hz, and in 64 bits without sign",
   "spins": ({ reads, asked }) =>
     asked !== null
       ? "it may need EL2, which a VM does not have: use a program that starts at EL1"

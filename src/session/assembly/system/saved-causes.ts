@@ -16,7 +16,7 @@ const walk = v.strictObject({ ttbr, level: number, entry: text, descriptor: v.nu
 
 const branched = v.nullable(v.variant("how", [
   v.strictObject({ how: v.literal("call"), at: text, symbol: v.nullable(text), register: text }),
-  v.strictObject({ how: v.picklist(["return", "exception-return"]) }),
+  v.strictObject({ how: v.picklist(["return", "exception-return", "resume"]) }),
   v.strictObject({ how: v.literal("power-on"), first: flag }),
   v.strictObject({ how: v.literal("branch"), register: text }),
 ]));

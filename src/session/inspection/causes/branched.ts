@@ -1,5 +1,5 @@
 // The setter of PC where no instruction can be executed: the registers are as the branch has left
-// them, and a vCPU remembers its last exception return and its power-on.
+// them, and a vCPU remembers its last exception return, its power-on, and the end of a CPU_SUSPEND.
 
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
@@ -15,7 +15,10 @@ const LINK = 30;
 /** @param address PC as the branch has set it */
 export function branchedBy(view: View, vcpu: Vcpu, address: bigint): BranchedBy | null {
   const { registers, index } = vcpu, { entered } = registers, link = registers.getX(LINK);
-  if (entered?.at === address) return entered.by === "return" ? { how: "exception-return" } : { how: "power-on", first: index === 0 };
+  if (entered?.at === address) {
+    if (entered.by === "power-on") return { how: "power-on", first: index === 0 };
+    return { how: entered.by === "resume" ? "resume" : "exception-return" };
+  }
   // X30 is 0 until the first call, too.
   if (link === address && address !== 0n) return { how: "return" };
   return callTo(view, vcpu, address) ?? branchTo(vcpu, address);

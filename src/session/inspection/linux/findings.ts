@@ -26,7 +26,8 @@ export function linuxFindings(readingOf: () => Reading | undefined, machine: Kno
     stage: () => found(bootStage),
     hang: () =>
       found((reading) =>
-        blockedTasks(reading) ?? programDeadlock(reading, machine.neighbors) ?? lastingReport(reading, "on-cpu", "asleep", "repeated")
+        blockedTasks(reading) ?? programDeadlock(reading, machine.neighbors) ??
+          lastingReport(reading, "on-cpu", "asleep", "repeated", "suspended")
       ),
     waits: () =>
       [

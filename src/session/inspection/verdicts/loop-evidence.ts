@@ -7,10 +7,12 @@ import { functionName, Icc, Intid, type Vcpu } from "../../../machine/hypervisor
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
+import { isBarrier } from "../../../model/queries/facts/irq-finding.ts";
 import { irqId, nameOf, paId, vmId } from "../../../model/queries/ids.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
 import { readInstruction, readWord } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
+import type { FoundIrq } from "../readers/objects/read-irqs.ts";
 import { readOwner } from "../readers/objects/read-memory.ts";
 import { absentOf } from "./absent-peers.ts";
 import type { AnsweredCall, Prospects } from "./prospects.ts";
@@ -144,6 +146,18 @@ export function maskedPending(view: View, vcpu: Vcpu, vm: string): OfCode<Eviden
   const intid = gic.readRegister(gic.fiq ? Icc.HPPIR0 : Icc.HPPIR1) ?? Intid.Spurious;
   if (!(vcpu.registers.pstate & Pstate[mask]) || !gic.hasInterrupt || intid >= Intid.Spurious) return [];
   return [{ code: "masked-pending", irq: irqId(nameOf(vm), intid, vcpu.index), vcpu: view.vcpu(vcpu), mask }];
+}
+
+/** The INTID in the id of an interrupt. */
+const INTID = /\/(\d+)/;
+
+/** SGIs that are pending, and that their vCPUs do not take: nobody else sends them again. */
+export function barredSgis(irqs: readonly FoundIrq[]): OfCode<Evidence, "barred-sgi">[] {
+  return irqs.flatMap(({ id, pend, fact, then }) =>
+    Number(INTID.exec(id)?.[1]) < Intid.SgiEnd && pend && fact && isBarrier(fact)
+      ? [{ code: "barred-sgi", irq: id, finding: fact, then }]
+      : []
+  );
 }
 
 /** VMs that have ended, and with which a VM shared memory that a loop reads. */

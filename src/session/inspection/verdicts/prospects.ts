@@ -21,6 +21,9 @@ const LOOKED_AT = 1024;
 /** The same where another vCPU of the VM works, which could end a loop that reads memory. */
 const LOOKED_AT_BESIDE = 48;
 
+/** Times (ns) that a loop may wait for the system counter, which has 64 bits. */
+const COUNTED_FIRST = 2 ** 10, COUNTED_LAST = 2 ** 67;
+
 /** Bits of registers that may change, up to which the effect of each is evaluated. */
 const BITS_MAX = 8;
 
@@ -93,6 +96,26 @@ export class Prospects {
       else if (changing.size > 0 && !this.#loopsAnyway(vcpu, changing)) this.#changeable.add(vcpu);
     }
     return found;
+  }
+
+  /**
+   * Virtual time (ns) until a loop ends that waits for the system counter alone: the first power of
+   * two after which it does. Undefined for all else.
+   */
+  counterWait(vcpu: Vcpu): { readonly loop: EndlessLoop; readonly for_ns: number } | undefined {
+    const outlook = this.outlook(vcpu);
+    if (outlook?.kind !== "leaves" || outlook.how !== "time") return undefined;
+    const after = (ns: number) =>
+      this.view.system.symbols.core.questions.outlook(vcpu.registers, {
+        signaled: 0,
+        expected: Pstate.I,
+        limit: LOOKED_AT_BESIDE,
+        counter: this.view.now + ns,
+      });
+    const loop = after(0);
+    if (loop.kind !== "loops") return undefined;
+    for (let for_ns = COUNTED_FIRST; for_ns < COUNTED_LAST; for_ns *= 2) if (after(for_ns).kind !== "loops") return { loop, for_ns };
+    return undefined;
   }
 
   /** Its outlook if bits of registers change, and the bits that may change, by register. */

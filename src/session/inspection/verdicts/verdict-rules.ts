@@ -17,7 +17,7 @@ import { MESSAGE_EVIDENCE, MESSAGE_RULES } from "./verdict-messages.ts";
 import { SEND_EVIDENCE } from "./verdict-sends.ts";
 import { REST_RULES, SLEEP_RULES } from "./verdict-sleep.ts";
 import { START_EVIDENCE, TRAIL_EVIDENCE } from "./verdict-trail.ts";
-import { VCPU_RULES, WORK_RULES } from "./verdict-work.ts";
+import { LOOP_EVIDENCE, VCPU_RULES, WORK_RULES } from "./verdict-work.ts";
 import type { EvidenceRule, VerdictRule } from "./verdict.ts";
 
 /** The last ones apply to every VM. */
@@ -52,6 +52,7 @@ export const EVIDENCE_RULES: readonly EvidenceRule[] = [
   ...TRAIL_EVIDENCE,
   ...MESSAGE_EVIDENCE,
   ...DEVICE_EVIDENCE,
+  ...LOOP_EVIDENCE,
   ...BARRIER_EVIDENCE,
   ...PROGRAM_EVIDENCE,
   ...REMARK_EVIDENCE,

@@ -23,16 +23,17 @@ import { isAbort, syndromeText } from "../trace/syndromes.ts";
 import { deviceAt } from "./steady-registers.ts";
 import { polledState } from "./source-states.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
-import { endedWriters, maskedPending, returnToItself, sameAnswers, vainExclusives } from "./loop-evidence.ts";
+import { loopEnd } from "../causes/loop-ends.ts";
+import { barredSgis, endedWriters, maskedPending, returnToItself, sameAnswers, vainExclusives } from "./loop-evidence.ts";
 import { isMasked, type Prospects } from "./prospects.ts";
 import { isQuiet } from "./quiet.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
 import { callsOf } from "./verdict-end.ts";
 import { isAsleep } from "./sleep.ts";
 import { RING_OF_LOOPS } from "./wait-rings.ts";
-import { type Patient, type Verdict, verdictRule } from "./verdict.ts";
+import { evidenceRule, type Patient, type Verdict, verdictRule } from "./verdict.ts";
 import { FAULT_KINDS, type FaultKind } from "../../../machine/abi/faults.ts";
-import type { Evidence } from "../../../model/queries/facts/evidence.ts";
+import type { Evidence, LoopEnd } from "../../../model/queries/facts/evidence.ts";
 import type { CodeRange, VerdictFact } from "../../../model/queries/facts/verdict.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 
@@ -44,6 +45,8 @@ const FAULTS = 500;
  * shows what they do next. They decide when a verdict is given, not which one.
  */
 const STARVED = 1e9, SERVED = 2e9;
+/** The least time (ns) that a loop waits for the system counter which is told. */
+const LONG_DELAY = 1e9;
 /** Operations for which a vCPU may wait that its VMM does not serve. */
 const OF_VMM: readonly FaultKind[] = ["hvc", "ioctl"];
 /** Places that a verdict lists of those that a loop reads. */
@@ -64,7 +67,7 @@ function firstOf(view: View, vcpu: Vcpu, loop: EndlessLoop | undefined): Taken |
   // With EL2, the exceptions at EL1 may be those of any of its guests.
   if (hasEl2) return undefined;
   if (chain.length > 0) return { ...withFar(Number(chain.esr & 0xffff_ffffn), chain), el: 1 };
-  if (loop && loop.exceptions > 0) return { ...withFar(loop.esr, loop), el: 0 };
+  if (loop && loop.exceptions > 0) return { ...withFar(loop.esr, loop), el: loop.el };
   return loop && fromEl0(view, vcpu);
 }
 
@@ -132,7 +135,7 @@ function masked(vcpu: Vcpu): Evidence {
  * A loop that nothing can end: its state comes back, and nobody is left who could change what it
  * reads.
  */
-function spins({ view, vm, others }: Patient, vcpu: Vcpu): Verdict<"spins" | "exit-loop" | "wfi-returns"> | undefined {
+function spins({ view, vm, irqs, others }: Patient, vcpu: Vcpu): Verdict<"spins" | "exit-loop" | "wfi-returns"> | undefined {
   const { prospects } = others, loop = prospects.loop(vcpu);
   if (!loop || !prospects.isStuck(vcpu) || isParked(view, vcpu, prospects, loop)) return undefined;
   const id = view.vcpu(vcpu), range = loopRange(view, vcpu, loop), next = hint("disasm", `${nameOf(id)}:pc`);
@@ -145,6 +148,7 @@ function spins({ view, vm, others }: Patient, vcpu: Vcpu): Verdict<"spins" | "ex
     ...sameAnswers(view, vcpu, prospects, loop),
     ...vainExclusives(view, vcpu, loop, prospects),
     ...endedWriters(view, vcpu, loop, others),
+    ...barredSgis(irqs),
     masked(vcpu),
     ...readsOf(view, vcpu, loop),
   ];
@@ -156,6 +160,7 @@ function spins({ view, vm, others }: Patient, vcpu: Vcpu): Verdict<"spins" | "ex
   const pending = reads > 0 || !isAtEl1(vcpu) ? maskedPending(view, vcpu, vm.id) : [];
   return {
     fact: { code: "spins", vcpu: id, range, reads, asked: asked === undefined ? null : hex(asked) },
+    tells: (one) => one.code === "finding" && evidence.some((other) => other.code === "barred-sgi" && other.irq === one.irq),
     evidence: [...cause ? [] : sourcesOf(prospects, vcpu, loop), ...pending, ...evidence],
     next,
     vain,
@@ -222,10 +227,11 @@ function sourcesOf(prospects: Prospects, vcpu: Vcpu, loop: EndlessLoop): Evidenc
 }
 
 /** Registers and memory that a loop reads. */
-function readsOf(view: View, vcpu: Vcpu, { inputs, registers }: EndlessLoop): Evidence[] {
+function readsOf(view: View, vcpu: Vcpu, loop: EndlessLoop): Evidence[] {
+  const { inputs, registers } = loop;
   return [
     ...registers.slice(0, READS_LISTED).map((register) => readsRegister(view, vcpu, register)),
-    ...inputs.slice(0, READS_LISTED).map((word) => reads(view, vcpu, word)),
+    ...inputs.slice(0, READS_LISTED).map((word) => reads(view, vcpu, word, loopEnd(view, vcpu, loop, word))),
   ];
 }
 
@@ -237,13 +243,14 @@ function readsRegister(view: View, vcpu: Vcpu, { name, va, size, value }: KnownR
 }
 
 /** Memory that a loop reads, and the VMs that could change it. */
-function reads(view: View, vcpu: Vcpu, { va, pa, size, value }: SeenWord): Evidence {
+function reads(view: View, vcpu: Vcpu, { va, pa, size, value }: SeenWord, until: LoopEnd | undefined): Evidence {
   const [page] = readOwner(view, paId(pa));
   return {
     code: "reads",
     range: rangeOf(view, vcpu, va),
     pa: paId(pa),
     value: hex(value, 2 * size),
+    until: until ?? null,
     mapped: page?.mapped ?? [],
   };
 }
@@ -316,8 +323,29 @@ function waitsInLoop(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"wai
   };
 }
 
+/** A loop of an awake vCPU that the time ends; those of a driver's delay are over at once. */
+function waitsForCounter(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"waits-for-counter"> | undefined {
+  const found = prospects.counterWait(vcpu);
+  if (!found || found.for_ns < LONG_DELAY) return undefined;
+  return { fact: { code: "waits-for-counter", vcpu: view.vcpu(vcpu), range: loopRange(view, vcpu, found.loop), for_ns: found.for_ns } };
+}
+
 /** The first vCPU of a VM that does not sleep. */
 const awakeOf = ({ online }: Patient): Vcpu => online.find((vcpu) => !isAsleep(vcpu)) ?? online[0];
+
+/** The only word that an endless loop reads, if its branch tells what would end it. */
+export const LOOP_EVIDENCE = [
+  evidenceRule({
+    codes: ["unwritten"],
+    when: (_, { fact }) => fact.code === "spins" && fact.reads === 1,
+    read: (_, { evidence = [] }) =>
+      evidence.flatMap((one) => {
+        if (one.code !== "reads" || one.until === null) return [];
+        const { range, pa, value, until } = one;
+        return [{ code: "unwritten" as const, range, pa, value, until }];
+      }),
+  }),
+];
 
 /** Defects of vCPUs, from what causes others to what follows. */
 export const VCPU_RULES = [
@@ -343,6 +371,11 @@ export const WORK_RULES = [
     codes: ["waits-in-loop"],
     of: "vm",
     judge: (patient) => waitsInLoop(patient.view, awakeOf(patient), patient.others.prospects),
+  }),
+  verdictRule({
+    codes: ["waits-for-counter"],
+    of: "vm",
+    judge: (patient) => waitsForCounter(patient.view, awakeOf(patient), patient.others.prospects),
   }),
   verdictRule({ codes: ["runs"], of: "vm", judge: (patient) => ({ fact: { code: "runs", vcpu: patient.view.vcpu(awakeOf(patient)) } }) }),
 ];

@@ -9,7 +9,8 @@ import type { WayOut } from "../../../kit/support/text/way-out.ts";
 /** Evidence that may explain what waits in vain. */
 const EXPLAINS: ReadonlySet<Evidence["code"]> = new Set<Evidence["code"]>([
   ...["unserved-call", "lost-sgi", "start-refused", "stale-translation", "gicv2-driver", "misplaced", "barred", "wakeup"] as const,
-  ...["unheard-ring", "swallowed", "same-answer", "stray-exclusive", "masked-pending", "ended-writer", "own-lock", "taken-locks"] as const,
+  ...["unheard-ring", "swallowed", "same-answer", "stray-exclusive", "masked-pending", "ended-writer", "own-lock"] as const,
+  ...["taken-locks", "barred-sgi"] as const,
 ]);
 
 /** The way out of a refusal. */
