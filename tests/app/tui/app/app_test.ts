@@ -346,11 +346,13 @@ Deno.test("when the machine ends, the panes show how it was then, whatever was n
   rig.time += 1000;
   rig.sample();
   assert.match(await rig.text(), /the machine has ended: +\|\n.*\| +crashed: rt +\|\n/);
+  assert.match((await rig.lines())[0], / \d of 4 VMs run /);
   rig.answer = phoneAnswer;
   rig.apply({ kind: "ended", end: { code: 1, message: "crashed: rt" } });
   const text = await rig.text();
   assert.match(text, /! 12\.481102 H MEM_R\S* > MEM_IN/);
   assert.match(text, /mq:7 debian -> rt \[###\.\.\.\.\.\] 3\/8/);
+  assert.match((await rig.lines())[0], / # ENDED .* 4 VMs {3}/, "none runs any more");
 });
 
 Deno.test("a paste that is too long is refused in words, on lists, in prompts and in consoles", async () => {

@@ -111,13 +111,17 @@ function rightParts(state: FrameState): HeaderPart[] {
     return [[[{ text: "no input reaches guests", role: "past" }], []], [[before]]];
   }
   if (!sample) return [[[]], [[]]];
-  const runs = sample.vms.filter(({ state }) => state === "RUNNING").length;
+  const runs = sample.vms.filter(({ state }) => state === "RUNNING").length, { length: all } = sample.vms;
+  // Once the machine has ended, none of them runs.
+  const vms = state.state === "ENDED"
+    ? [value(String(all)), unit(all === 1 ? " VM" : " VMs")]
+    : [value(String(runs)), unit(` of ${all} VMs run`)];
   const cpus = sample.physicalCpus;
   const plural = newReasons === 1 ? "refusal" : "refusals";
   const refusal = (text: string): Piece[] => [{ text, role: "bad", fill: "badbg", bold: true }];
   return [
     [[value(String(cpus)), unit(cpus === 1 ? " pCPU" : " pCPUs")], []],
-    [[value(String(runs)), unit(` of ${sample.vms.length} VMs run`)], []],
+    [vms, []],
     ...dropped ? [[[{ text: `${grouped(String(dropped))} lost`, role: "warn" } as const]]] : [],
     newReasons ? [refusal(` ! ${newReasons} new ${plural} `), refusal(` ! ${newReasons} `)] : [[unit("no new refusal")], []],
   ];
