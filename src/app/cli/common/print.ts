@@ -170,6 +170,8 @@ export function fieldsText(table: Table, row: Row): string {
   const width = Math.max(...names.map((name) => name.length));
   const lines = names.flatMap((name) => {
     const value = row[name], column = table.columns[name];
+    // A column for few rows has no line in the others.
+    if (value === null && column.usual === null) return [];
     if (column.kind === "detail") return detailLines(name.padEnd(width), column.lines?.(value) ?? value);
     const exact = column.kind === "size" && value !== null ? ` (${value} bytes)` : "";
     return [`${name.padEnd(width)}  ${cellText(column, value)}${exact}`];

@@ -1,10 +1,10 @@
 // Lists on a terminal.
 
 import assert from "node:assert/strict";
-import { printRows } from "../../../../src/app/cli/common/print.ts";
+import { fieldsText, printRows } from "../../../../src/app/cli/common/print.ts";
 import type { ListOptions } from "../../../../src/app/cli/common/list-options.ts";
 import type { ListRow } from "../../../../src/model/queries/table.ts";
-import { RPCS } from "../../../../src/model/queries/tables.ts";
+import { MEMORY_OWNER, RPCS } from "../../../../src/model/queries/tables.ts";
 
 /** Text of a list. @param columns of the terminal; undefined without one */
 function printed(rows: readonly ListRow[], columns: number | undefined, options: ListOptions = {}): string {
@@ -35,4 +35,12 @@ Deno.test("a terminal shows the latency of requests only if one took time; other
   assert.match(printed(native, undefined), /latency/);
   assert.match(printed(native, 120, { output: "tsv" }), /\tlatency\t/);
   assert.match(printed(native, 120, { columns: ["id", "latency"] }), /^id +latency\n/);
+});
+
+Deno.test("a row in full has a line for each column, but not for what applies to few rows", () => {
+  const row = { id: "pa:0x1000", owner: "vm:a", parcel: null, mapped: ["ipa:a/0x0 rw"], access: "exclusive", chain: [], offset: null };
+  const fields = (guests: readonly string[] | null) =>
+    fieldsText(MEMORY_OWNER, { ...row, guests }).split("\n").map((line) => line.slice(0, 6));
+  assert.deepEqual(fields(null), ["id    ", "owner ", "parcel", "mapped", "access", "chain ", "offset", ""]);
+  assert.deepEqual(fields([])[4], "guests");
 });
