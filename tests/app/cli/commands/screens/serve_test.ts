@@ -43,7 +43,7 @@ class Place {
       link += text;
       if (link.endsWith("\n")) break;
     }
-    assert.match(link, /^http:\/\/127\.0\.0\.1:\d+\/#[0-9a-f]{64}\n$/, errors);
+    assert.match(link, /^http:\/\/[\d.]+:\d+\/#[0-9a-f]{64}\n$/, errors);
     return {
       link: link.trim(),
       ended: process.status.then(async (status) => (await heard, status)),
@@ -219,6 +219,37 @@ Deno.test(
     assert.deepEqual([heard, Deno.lstatSync(web).uid], [0, OTHER]);
     listener.close();
     await hearing;
+  }),
+);
+
+/** An address of this computer that is not of this computer alone. */
+async function ownAddress(): Promise<string> {
+  const { stdout } = await new Deno.Command("hostname", { args: ["-I"] }).output();
+  const address = new TextDecoder().decode(stdout).split(/\s+/).find((one) => /^[\d.]+$/.test(one));
+  assert.ok(address, "this computer has no address in a network");
+  return address;
+}
+
+Deno.test(
+  "serve listens at 127.0.0.1, and elsewhere only where an address is named, with a warning",
+  withSession(async (place) => {
+    const served = await place.serve("s");
+    assert.equal(new URL(served.link).hostname, "127.0.0.1");
+    assert.equal((await place.run("serve", "s", "--end")).code, 0);
+    await served.ended;
+    assert.doesNotMatch(served.said(), /warning/);
+    const address = await ownAddress(), farther = await place.serve("s", "--listen", `${address}:0`);
+    assert.equal(new URL(farther.link).hostname, address);
+    {
+      using page = await PageClient.open(farther.link);
+      await page!.shows(/READ-ONLY/);
+      const { port } = new URL(farther.link);
+      await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: Number(port) }), Deno.errors.ConnectionRefused);
+    }
+    assert.equal((await place.run("serve", "s", "--end")).code, 0);
+    await farther.ended;
+    const warned = `el2: warning: ${address} is reached from other computers, without encryption: who sees the traffic has the key`;
+    assert.ok(farther.said().includes(warned), farther.said());
   }),
 );
 
