@@ -84,6 +84,8 @@ async function startTools(console: GuestConsole, version: string): Promise<void>
     "mkdir -p /var/log/xen /var/lib/xen /run/xen /run/xenstored /run/lock /dev/pts",
     "ln -s /run /var/run; ln -s /run/lock /var/lock; mount -t devpts pts /dev/pts",
     "ln -s /proc/self/fd /dev/fd; ln -s /proc/self/fd/0 /dev/stdin; mount -t xenfs xenfs /proc/xen",
+    // Scripts name it there, where trixie's package does not have it.
+    "[ -e /bin/bash ] || ln -s /usr/bin/bash /bin/bash",
     `export PATH=/usr/lib/xen-${version}/bin:$PATH`,
     "xenstored --pid-file /run/xenstore.pid && xen-init-dom0 && xenconsoled; echo tools-$?",
   ];
