@@ -137,7 +137,7 @@ const HANGS: readonly BrokenCase[] = [
     "spins",
     /^vcpu:x\/0 loops at 0x8000\w+\.\.0x8000\w+: nothing can change what it reads$/,
     {
-      wayOut: /reads 0x8000\w+, pa:0x\w+, which is 0x00000000; mapped: ipa:x\/0x8000\w+ rwx/,
+      wayOut: /reads 0x8000\w+, pa:0x\w+, which is 0x00000000, until it is not 0; mapped: ipa:x\/0x8000\w+ rwx/,
     },
   ),
   hang("a sleep without interrupts", file(vm("sleep")), "stuck", /^every vCPU waits for an interrupt, and none can come$/, {
