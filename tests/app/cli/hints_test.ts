@@ -102,6 +102,7 @@ const ONE_OF_EACH: readonly Hint[] = [
 /** Kinds that start a machine or a screen, need a file, or never end: their forms are checked. */
 const ELSEWHERE: readonly Hint[] = [
   ...[hint("run", "demo"), hint("up", "demo"), hint("attach", "demo"), hint("serve", "demo", { end: true }), hint("tour")],
+  ...[hint("recording pack", "a.rec", "copy.rec", { "allow-host": "disk.img" })],
   ...[hint("replay", "a.rec"), hint("record", "a.rec"), hint("link", "a.rec", { to: 1 }), hint("recording show", "a.rec")],
   ...[hint("diff", "a.rec", "b.rec"), hint("snapshot save", "a.snap"), hint("snapshot load", "a.snap")],
   ...[hint("trace export", "a.pcapng"), hint("gdb", "ping"), hint("guests fetch", "debian", { disk: true })],

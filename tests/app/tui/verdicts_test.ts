@@ -95,7 +95,7 @@ Deno.test("i on a VM shows every field that the list of VMs has of it, and y cop
   const row = {
     ...{ ...VERDICTS[2], vmid: "0x2d", state: "running", via: "gunyah", schedule: "proxy", owner: "vm:host", vcpus: 1, cpu: 0.5 },
     ...{ instructions: "100", memory: 0x40_0000, exit: null, ended: null, why: null, console: "con:rt/0" },
-    ...{ input_refused: null, input_way_out: null },
+    ...{ input_refused: null, input_way_out: null, guests: null, guest_vms: null },
   };
   rig.answer = (query) =>
     query.table === "vm.ls" && query.args.filter === "id=vm:rt" ? { ...phoneAnswer(query), rows: [row] } : answer(query);

@@ -37,6 +37,7 @@ const LEARN = [
   ["18-pasted-log.md", "somebody pasted a log: what it says, why, and what to try"],
   ["19-a-dump-from-a-phone.md", "a dump from a phone: why it crashed, what ran"],
   ["20-my-driver.md", "my driver: stop in a module, and go back to a call that is over"],
+  ["21-own-hypervisor.md", "write your own hypervisor: vectors, stage 2, a vCPU, an interrupt"],
 ] as const;
 
 /** Sessions that answer. */
