@@ -39,7 +39,7 @@ function check(): void {
 
 try {
   check();
-  postMessage(undefined);
+  postMessage("");
 } catch (error) {
   postMessage(String(error));
 }

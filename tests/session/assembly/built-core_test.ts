@@ -6,11 +6,11 @@ Deno.test("the built core is that of machines with at most 1 GiB, which then gen
   // Other tests of this process have made machines in this thread.
   const worker = new Worker(new URL("built-core-worker.ts", import.meta.url), { type: "module" });
   try {
-    const error = await new Promise<string | undefined>((resolve, reject) => {
+    const error = await new Promise<string>((resolve, reject) => {
       worker.onmessage = ({ data }) => resolve(data);
       worker.onerror = ({ message }) => reject(new Error(message));
     });
-    assert.equal(error, undefined);
+    assert.equal(error, "");
   } finally {
     worker.terminate();
   }
