@@ -36,7 +36,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "types.twice": 0,
   folders: 7,
   "folders.flat": 0,
-  "files.small": 163,
+  "files.small": 162,
   spreads: 6,
   "code.src": 157,
   "code.tests": 113,

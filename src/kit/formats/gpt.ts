@@ -10,7 +10,8 @@ const ENTRY = 128;
 export const GPT_NAME = 36;
 /** Bytes of a header that its checksum is of. */
 const HEADER = 92;
-const SIGNATURE = new TextEncoder().encode("EFI PART");
+/** The beginning of a header, which is in the second sector. */
+export const GPT_SIGNATURE = new TextEncoder().encode("EFI PART");
 const REVISION = 0x1_0000;
 /** Of a partition with a file system, or whatever else Linux has in it. */
 const LINUX_DATA = "0fc63daf-8483-4772-8e79-3d69d8477de4";
@@ -87,7 +88,7 @@ function headerOf(
     longs = (offset: number, values: readonly number[]) => {
       for (const [index, value] of values.entries()) view.setBigUint64(offset + 8 * index, BigInt(value), true);
     };
-  bytes.set(SIGNATURE);
+  bytes.set(GPT_SIGNATURE);
   view.setUint32(8, REVISION, true);
   view.setUint32(12, HEADER, true);
   longs(24, [at.own, at.other, gptStart(sector) / sector, (size - gptEnd(sector)) / sector - 1]);

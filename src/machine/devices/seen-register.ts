@@ -8,9 +8,15 @@ export interface SeenRegister {
   readonly name?: string;
 }
 
-/** The register at an offset with its name in the device's table. */
-export function named(table: Readonly<Record<string, number>>, offset: number, seen: SeenRegister): SeenRegister {
-  const name = Object.keys(table).find((one) => table[one] === offset);
+/** Offsets of a device's registers by their names. */
+type RegisterTable = Readonly<Record<string, number>>;
+
+/** The name of the register at an offset; undefined where none begins. */
+export const registerName = (table: RegisterTable, offset: number) => Object.keys(table).find((one) => table[one] === offset);
+
+/** A register with its name in the device's table. */
+export function named(table: RegisterTable, offset: number, seen: SeenRegister): SeenRegister {
+  const name = registerName(table, offset);
   return name === undefined ? seen : { ...seen, name };
 }
 

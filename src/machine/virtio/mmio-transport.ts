@@ -2,13 +2,11 @@
 // device.
 
 import { LEGACY_PAGE_SIZE, QUEUE_PFN, VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
+import { registerName } from "../devices/seen-register.ts";
 import { VirtioTransport } from "./transport.ts";
 import { QUEUE_SIZE_MAX } from "./virtqueue.ts";
 
 const R = VirtioMmioRegister;
-const NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(VirtioMmioRegister).flatMap(([name, offset]) => offset < R.Config ? [[offset, name]] : []),
-);
 const MAGIC = 0x7472_6976;
 const VERSION = 2;
 /** `el2 ` as little-endian characters. */
@@ -58,7 +56,7 @@ export class MmioTransport extends VirtioTransport {
 
   /** The name of a register; undefined in the configuration space, and where none is. */
   static nameOf(offset: number): string | undefined {
-    return NAMES.get(offset);
+    return offset < R.Config ? registerName(R, offset) : undefined;
   }
 
   #readRegister(offset: number): number {

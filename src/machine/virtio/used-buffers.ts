@@ -35,7 +35,7 @@ export function unwrittenBuffer(memory: GuestMemory, queue: QueuePlace, address:
     for (let back = 1; back <= Math.min(size, used) && budget.left > 0; back++) {
       const entry = usedEntryAt(device, size, used - back);
       const found = bufferOf(words, queue, { head: words.readU32(entry), written: words.readU32(entry + 4) }, address, budget);
-      if (found) return found.isWritten ? undefined : found;
+      if (found) return found.isWritten ? undefined : found.buffer;
     }
   } catch (error) {
     if (!(error instanceof VirtioFault)) throw error;
@@ -49,7 +49,7 @@ function bufferOf(
   { head, written }: { readonly head: number; readonly written: number },
   address: number,
   budget: { left: number },
-): UsedBuffer & { readonly isWritten: boolean } | undefined {
+): { readonly buffer: UsedBuffer; readonly isWritten: boolean } | undefined {
   let table = descriptors, entries = size, index = head, room = 0;
   for (let steps = 0; index < entries && steps < entries && budget.left > 0; steps++, budget.left--) {
     const one = readDescriptor(words.readBlock(table + DESCRIPTOR_SIZE * index, "a descriptor"));
@@ -61,7 +61,7 @@ function bufferOf(
     const writable = (one.flags & Descriptor.WRITE) !== 0, offset = address - one.address;
     // An empty buffer has its address all the same.
     if (offset >= 0 && offset < Math.max(one.length, 1)) {
-      return { descriptor: index, writable, written, isWritten: writable && room + offset < written };
+      return { buffer: { descriptor: index, writable, written }, isWritten: writable && room + offset < written };
     }
     if (writable) room += one.length;
     if (!(one.flags & Descriptor.NEXT)) return undefined;

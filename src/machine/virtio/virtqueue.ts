@@ -446,7 +446,7 @@ export class Virtqueue {
   }
 
   /** Whether an address is in the used ring that it had before its driver reset the device. */
-  held(address: number): boolean {
+  heldBefore(address: number): boolean {
     const [from, size] = this.#before ?? [0, 0];
     return address >= from && address < from + (size && Ring.ENTRIES + USED_ENTRY_SIZE * size);
   }

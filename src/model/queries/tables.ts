@@ -353,8 +353,7 @@ export const IRQS = defineTable({
   columns: {
     id: {
       kind: "id",
-      doc:
-        "irq:VM/INTID, for SGIs and PPIs of other vCPUs than 0 with @VCPU; reg:VM/INDEX/NAME: one in a list register, for a guest of EL2",
+      doc: "irq:VM/INTID, with @VCPU for SGIs and PPIs of vCPUs other than 0; reg:VM/INDEX/NAME for an interrupt in a list register of EL2",
       width: 17,
     },
     vm: { ...VM, width: undefined },

@@ -2,24 +2,12 @@
 
 import assert from "node:assert/strict";
 import { gptEnd, gptStart, gptTables } from "../../../src/kit/formats/gpt.ts";
-import { runNative } from "../../support/oracles.ts";
+import { partitionsIn } from "../../support/partx.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 
 /** The partitions that partx of util-linux finds, in units of 512 bytes. */
 async function found(path: string, sector: number): Promise<string[][]> {
-  const args = [
-    "--raw",
-    "--noheadings",
-    "--bytes",
-    "--sector-size",
-    `${sector}`,
-    "--output",
-    "NR,START,SIZE,UUID,TYPE,NAME",
-    path,
-  ];
-  const { code, stdout, stderr } = await runNative("partx", args);
-  assert.equal(code, 0, stderr);
-  return stdout.trim().split("\n").map((line) => line.split(" "));
+  return (await partitionsIn(path, sector, "NR,START,SIZE,UUID,TYPE,NAME")).map((line) => line.split(" "));
 }
 
 /** A name as partx prints it. */

@@ -11,7 +11,6 @@ import { MiB } from "../../../kit/support/values/sizes.ts";
 import { terminalWord } from "../../../kit/support/text/terminal-text.ts";
 import { MAX_CPUS } from "../../../model/plans/limits.ts";
 import { type ForeignMachine, NO_ASSIGNMENT, NO_DISPLAY, NO_USB, NOT_PROTECTED, OWN_DEBUGGER } from "./foreign-machine.ts";
-
 import type { Table } from "../config.ts";
 import { addCrosvmDisk, checkImage } from "./composite-disk.ts";
 import { readTable } from "./json-file.ts";
@@ -128,7 +127,7 @@ class AvfReader {
     if ((image === undefined) === (partitions.length === 0)) throw new UserError(`${option}: needs either image or partitions`);
     if (image !== undefined) return addCrosvmDisk(this.machine, { option, path: this.path(image), mode: writable ? "rw" : "ro" });
     const parts = partitions.map((one, index) => this.#partition(`${option}.partitions[${index}]`, one, writable));
-    this.machine.disk({ option, path: "", mode: writable ? "rw" : "ro", partitions: parts });
+    this.machine.partitionedDisk({ option }, parts);
   }
 
   #partition(option: string, { label, path, writable, guid }: v.InferOutput<typeof Partition>, ofDisk: boolean): Table {

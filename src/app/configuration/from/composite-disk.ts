@@ -32,7 +32,7 @@ export function addCrosvmDisk(machine: ForeignMachine, disk: ForeignDisk): void 
     checkImage(machine, disk.option, disk.path);
     return machine.disk(disk);
   }
-  machine.disk({ ...disk, partitions: partitionsOf(machine, disk) });
+  machine.partitionedDisk(disk, partitionsOf(machine, disk));
 }
 
 /** An image that crosvm knows by its beginning: it has to be one of el2's. */

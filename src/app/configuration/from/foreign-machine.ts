@@ -37,8 +37,6 @@ export interface ForeignDisk {
   readonly path: string;
   readonly mode: "rw" | "ro" | "overlay";
   readonly sector?: number | undefined;
-  /** The images that the file at the path lists, instead of it. */
-  readonly partitions?: readonly Table[];
 }
 
 /** Sectors that disks of el2 can have, bytes. */
@@ -105,9 +103,17 @@ export class ForeignMachine {
     this.devices.push(device);
   }
 
-  disk({ option, path, mode, sector = SECTORS[0], partitions }: ForeignDisk): void {
+  disk({ path, mode, ...disk }: ForeignDisk): void {
+    this.#disk(disk, { image: this.file(disk.option, path), mode });
+  }
+
+  /** A disk that several images make. */
+  partitionedDisk(disk: Pick<ForeignDisk, "option" | "sector">, partitions: readonly Table[]): void {
+    this.#disk(disk, { partitions });
+  }
+
+  #disk({ option, sector = SECTORS[0] }: Pick<ForeignDisk, "option" | "sector">, images: Table): void {
     if (!SECTORS.includes(sector)) this.absent(`${option}: sectors of ${sector} bytes`, "sectors have 512 or 4096 bytes: they have 512");
-    const images = partitions ? { partitions } : { image: this.file(option, path), mode };
     this.device(option, { kind: "block", ...images, ...sector === SECTORS[1] && { sector } });
   }
 

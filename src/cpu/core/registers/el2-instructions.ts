@@ -9,7 +9,7 @@ import { regimeTcr } from "../memory/regimes.ts";
 import { EL1_OFFSET } from "../state/banks.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { Access } from "../state/functions.ts";
-import type { Code, Value } from "../wasm/expression.ts";
+import { type Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 
 /** op1, CRn, CRm and op2 of a SYS instruction. */
@@ -46,21 +46,15 @@ export function trapOfInstruction(fields: SysFields): bigint | undefined {
 interface Invalidation {
   readonly el: 1 | 2;
   readonly kind: number;
-  readonly scope: number;
+  readonly scope: number | Value;
 }
 
 /** A TLBI of EL1's regime, which for a host is EL2's; that of EL1 reaches all CPUs with FB. */
 export function invalidateRegime(c: Code, library: Library, kind: number, operand: Value, broadcast: 0 | 1): void {
-  const scope = broadcast ? TlbiScope.AllCpus : 0;
-  c.if(c.load("i32.load", CPU.REGIME_BANK), () => {
-    c.if(isHost(c), () => invalidateOf(c, library, { el: 2, kind, scope }, operand), () => {
-      invalidateOf(c, library, { el: 1, kind, scope }, operand);
-    });
-  }, () => {
-    const forces = hcr(c).and(Hcr.FB).nonZero();
-    c.if(forces, () => invalidateOf(c, library, { el: 1, kind, scope: TlbiScope.AllCpus }, operand), () => {
-      invalidateOf(c, library, { el: 1, kind, scope }, operand);
-    });
+  const isEl2 = c.load("i32.load", CPU.REGIME_BANK).nonZero(), isForced = isEl2.not().and(hcr(c).and(Hcr.FB).nonZero());
+  const scope = broadcast ? TlbiScope.AllCpus : isForced.select(constant("i32", TlbiScope.AllCpus), 0);
+  c.if(isHost(c).and(isEl2), () => invalidateOf(c, library, { el: 2, kind, scope }, operand), () => {
+    invalidateOf(c, library, { el: 1, kind, scope }, operand);
   });
 }
 

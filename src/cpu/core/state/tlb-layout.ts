@@ -24,6 +24,8 @@ const ENTRIES_PER_SET = 2 * TlbSet.Entries + TlbSet.FetchEntries;
 export const BLOCK_FILTER_BITS = 0x4000;
 
 const LIST = REGIMES * TlbSet.Size + 56 + BLOCK_FILTER_BITS / 8;
+/** Bytes of what a core with EL2 has after the list. */
+const CONTROLS = 56;
 const LIST_END = LIST + 4 * REGIMES * ENTRIES_PER_SET;
 
 export const TlbSpace = {
@@ -77,9 +79,9 @@ export const TlbSpace = {
   Tcr: LIST_END + 40,
   Mair: LIST_END + 48,
   /** Bytes of these, from `Level` on. */
-  ControlsSize: 56,
+  ControlsSize: CONTROLS,
   /** Bytes of a space. */
-  Size: Math.ceil((LIST_END + 56) / 0x1000) * 0x1000,
+  Size: Math.ceil((LIST_END + CONTROLS) / 0x1000) * 0x1000,
 } as const;
 
 /** No ASID: the registers may have any when a space was emptied or changed its owner. */

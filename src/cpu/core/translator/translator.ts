@@ -232,8 +232,9 @@ export class Translator {
       return;
     }
     for (const { code, head } of drafts) {
-      this.#heats.cool(code.decodedAt(head));
-      this.#heats.made(code.decodedAt(head));
+      const at = code.decodedAt(head);
+      this.#heats.cool(at);
+      this.#heats.made(at);
     }
     const went = this.#set.makeRoom(drafts.length);
     if (went.length) this.#heats.roomMade(went);

@@ -27,7 +27,7 @@ export function cpuUsers(reading: Reading): LinuxFinding[] {
 
 const useOf = (task: Struct) => ({ task: named(task), cpu: task.number("cpu"), ran_ns: Number(task.big("se.sum_exec_runtime")) });
 
-/** Tasks that wait for a CPU longer than they should, as one of a real-time policy has it. */
+/** The tasks that have waited longer than `KEPT` for a CPU that a real-time program uses. */
 function keeps(reading: Reading, tasks: Iterable<Struct>, user: Struct): LinuxFinding | undefined {
   const policy = REAL_TIME.get(user.number("policy")), now = policy && kernelTime(reading);
   if (!policy || now === undefined || isKernelThread(user)) return undefined;

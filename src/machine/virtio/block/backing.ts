@@ -45,6 +45,13 @@ const BLOCKS = list(v.strictObject({
 
 const STATE = v.strictObject({ blocks: BLOCKS, zeroed: list(count) });
 
+/** Reads an image that has zeros after its end. */
+export function readPadded(image: Pick<BlockBacking, "size" | "read">, offset: number, into: Uint8Array): void {
+  const there = Math.min(into.length, Math.max(0, image.size - offset));
+  if (there > 0) image.read(offset, into.subarray(0, there));
+  into.fill(0, there);
+}
+
 /** Changes of a disk in memory over a base that is never written. */
 export class OverlayBacking implements BlockBacking {
   readonly readOnly = false;
@@ -69,7 +76,7 @@ export class OverlayBacking implements BlockBacking {
       const changed = this.#blocks.get(block);
       if (changed) into.set(changed.subarray(within, within + size), at);
       else if (this.#isZeroed(block)) into.fill(0, at, at + size);
-      else this.#readBase(offset + at, into.subarray(at, at + size));
+      else readPadded(this.base, offset + at, into.subarray(at, at + size));
     });
   }
 
@@ -118,12 +125,6 @@ export class OverlayBacking implements BlockBacking {
     }
   }
 
-  #readBase(offset: number, into: Uint8Array): void {
-    const there = Math.min(into.length, Math.max(0, this.base.size - offset));
-    if (there > 0) this.base.read(offset, into.subarray(0, there));
-    into.fill(0, there);
-  }
-
   #isZeroed(block: number): boolean {
     return this.#zeroed.size > 0 && this.#zeroed.has(Math.floor(block / CHUNK_BLOCKS));
   }
@@ -148,7 +149,7 @@ export class OverlayBacking implements BlockBacking {
     if (changed && changed !== ZEROS) return changed;
     const block = new Uint8Array(BLOCK);
     const start = number * BLOCK;
-    if (!whole && !changed && !this.#isZeroed(number)) this.#readBase(start, block);
+    if (!whole && !changed && !this.#isZeroed(number)) readPadded(this.base, start, block);
     this.#blocks.set(number, block);
     return block;
   }

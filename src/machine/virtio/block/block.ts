@@ -7,6 +7,7 @@ import { AttachedDevice, serve, type Turn, type VirtioDevice, VirtioId } from ".
 import { LIMITS } from "../limits.ts";
 import { VirtioFault } from "../memory.ts";
 import type { Chain } from "../virtqueue.ts";
+import { GPT_SIGNATURE } from "../../../kit/formats/gpt.ts";
 import { sameBytes } from "../../../kit/support/values/bytes.ts";
 import { SECTOR_SIZES, type SectorSize } from "../plan.ts";
 import { type BlockBacking, ZERO_CHUNK } from "./backing.ts";
@@ -16,9 +17,6 @@ const SECTOR = 512;
 const BlockFeature = { SIZE_MAX: 1, SEG_MAX: 2, RO: 5, BLK_SIZE: 6, FLUSH: 9, DISCARD: 13, WRITE_ZEROES: 14 } as const;
 /** The byte that ends each request. */
 export const BlockStatus = { OK: 0, IOERR: 1, UNSUPP: 2 } as const;
-
-/** The beginning of a GPT, which is in the second sector (UEFI 2.10 section 5.3.2). */
-const GPT = new TextEncoder().encode("EFI PART");
 
 const HEADER_SIZE = 16;
 const RANGE_SIZE = 16;
@@ -165,9 +163,9 @@ export class BlockDevice extends AttachedDevice implements VirtioDevice {
   *unseen(): Generator<string> {
     const { backing, sector } = this;
     const has = (size: SectorSize) => {
-      const bytes = new Uint8Array(GPT.length);
+      const bytes = new Uint8Array(GPT_SIGNATURE.length);
       if (backing.size >= size + bytes.length) backing.read(size, bytes);
-      return sameBytes(bytes, GPT);
+      return sameBytes(bytes, GPT_SIGNATURE);
     };
     const other = SECTOR_SIZES.find((size) => size !== sector && has(size));
     if (other !== undefined && !has(sector)) yield `has a partition table for sectors of ${other} bytes: set sector = ${other}`;

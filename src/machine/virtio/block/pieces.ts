@@ -3,7 +3,7 @@
 
 import * as v from "valibot";
 import { demand, inForm, list } from "../../../kit/support/values/forms.ts";
-import type { BlockBacking } from "./backing.ts";
+import { type BlockBacking, readPadded } from "./backing.ts";
 
 /** A piece of a disk; places and sizes are bytes. */
 export interface DiskPiece {
@@ -32,10 +32,7 @@ export class PiecesBacking implements BlockBacking {
 
   read(offset: number, into: Uint8Array): void {
     into.fill(0);
-    this.#each(offset, into.length, ({ from }, within, at, size) => {
-      const there = Math.min(size, from.size - within);
-      if (there > 0) from.read(within, into.subarray(at, at + there));
-    });
+    this.#each(offset, into.length, ({ from }, within, at, size) => readPadded(from, within, into.subarray(at, at + size)));
   }
 
   write(offset: number, from: Uint8Array): void {

@@ -86,15 +86,15 @@ export type Evidence =
     readonly address: string;
     readonly reserved: string;
   }
-  /** A loop takes a lock by load-exclusive, which is not free, on the only vCPU of its VM. */
   /** vCPUs of a VM that all wait for locks that are taken. */
   | {
     readonly code: "taken-locks";
     /** `place`: of the lock, as questions about memory take it. */
     readonly waits: readonly { readonly vcpu: string; readonly lock: CodeRange; readonly place: string; readonly value: string }[];
   }
+  /** A loop takes a lock by load-exclusive, which is not free, on the only vCPU of its VM. */
   | { readonly code: "own-lock"; readonly at: CodeRange; readonly lock: CodeRange; readonly value: string; readonly vcpu: string }
-  /** An interrupt is signaled to a vCPU in a loop, which has PSTATE.I set. */
+  /** An interrupt is signaled to a vCPU in a loop, which has this bit of PSTATE set. */
   | { readonly code: "masked-pending"; readonly irq: string; readonly vcpu: string; readonly mask: "I" | "F" }
   /** A VM that shared memory which a loop reads, and its end in virtual time (ns). */
   | { readonly code: "ended-writer"; readonly vm: string; readonly fact: VerdictFact; readonly ended_ns: string }
@@ -239,8 +239,9 @@ const BETTER_SEND: { readonly [W in keyof typeof SWALLOWED]: string } = {
   "no-flag": "name a flag in new_flags",
 };
 
-/** Why PSCI refuses to start a vCPU, by its error. */
+/** An error of CPU_ON that is not about the MPIDR; MPIDRs that are named for the others. */
 const ALREADY_ON = "ALREADY_ON", MPIDRS_SHOWN = 4;
+/** Why PSCI refuses to start a vCPU. */
 const startRefused = (status: string, mpidrs: readonly string[]) =>
   status === ALREADY_ON
     ? "it is on already"

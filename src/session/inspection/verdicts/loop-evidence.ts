@@ -148,15 +148,10 @@ export function maskedPending(view: View, vcpu: Vcpu, vm: string): OfCode<Eviden
   return [{ code: "masked-pending", irq: irqId(nameOf(vm), intid, vcpu.index), vcpu: view.vcpu(vcpu), mask }];
 }
 
-/** The INTID in the id of an interrupt. */
-const INTID = /\/(\d+)/;
-
 /** SGIs that are pending, and that their vCPUs do not take: nobody else sends them again. */
 export function barredSgis(irqs: readonly FoundIrq[]): OfCode<Evidence, "barred-sgi">[] {
-  return irqs.flatMap(({ id, pend, fact, then }) =>
-    Number(INTID.exec(id)?.[1]) < Intid.SgiEnd && pend && fact && isBarrier(fact)
-      ? [{ code: "barred-sgi", irq: id, finding: fact, then }]
-      : []
+  return irqs.flatMap(({ id, intid, pend, fact, then }) =>
+    intid < Intid.SgiEnd && pend && fact && isBarrier(fact) ? [{ code: "barred-sgi", irq: id, finding: fact, then }] : []
   );
 }
 

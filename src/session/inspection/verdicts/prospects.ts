@@ -21,8 +21,8 @@ const LOOKED_AT = 1024;
 /** The same where another vCPU of the VM works, which could end a loop that reads memory. */
 const LOOKED_AT_BESIDE = 48;
 
-/** Times (ns) that a loop may wait for the system counter, which has 64 bits. */
-const COUNTED_FIRST = 2 ** 10, COUNTED_LAST = 2 ** 67;
+/** Waits (ns) for the system counter: the least that is told, and the end of one of 64 bits. */
+const COUNTED_LEAST = 2 ** 29, COUNTED_LAST = 2 ** 67;
 
 /** Bits of registers that may change, up to which the effect of each is evaluated. */
 const BITS_MAX = 8;
@@ -99,8 +99,8 @@ export class Prospects {
   }
 
   /**
-   * Virtual time (ns) until a loop ends that waits for the system counter alone: the first power of
-   * two after which it does. Undefined for all else.
+   * Virtual time (ns) until a loop ends that waits for the system counter alone, and not only for a
+   * driver's delay: the first power of two after which it does. Undefined for all else.
    */
   counterWait(vcpu: Vcpu): { readonly loop: EndlessLoop; readonly for_ns: number } | undefined {
     const outlook = this.outlook(vcpu);
@@ -113,8 +113,8 @@ export class Prospects {
         counter: this.view.now + ns,
       });
     const loop = after(0);
-    if (loop.kind !== "loops") return undefined;
-    for (let for_ns = COUNTED_FIRST; for_ns < COUNTED_LAST; for_ns *= 2) if (after(for_ns).kind !== "loops") return { loop, for_ns };
+    if (loop.kind !== "loops" || after(COUNTED_LEAST).kind !== "loops") return undefined;
+    for (let for_ns = 2 * COUNTED_LEAST; for_ns < COUNTED_LAST; for_ns *= 2) if (after(for_ns).kind !== "loops") return { loop, for_ns };
     return undefined;
   }
 

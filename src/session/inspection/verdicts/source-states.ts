@@ -96,10 +96,10 @@ export function polledState(view: View, vm: string, ipa: number, size: number): 
 
 /** The same of code that reads a queue. */
 function polledQueue(view: View, slot: VirtioSlot, ipa: number, size: number): SourceState | undefined {
-  const { queues = [] } = slot.device.transport ?? {}, queue = queues.findIndex((one) => one.holds(ipa) || one.held(ipa));
+  const { queues = [] } = slot.device.transport ?? {}, queue = queues.findIndex((one) => one.holds(ipa) || one.heldBefore(ipa));
   if (queue < 0) return undefined;
   const found = queues[queue], place = { device: slot.id, queue, polled: hex(ipa) }, used = found.at("device");
-  if (found.held(ipa)) return { code: "virtio-was-reset", ...place };
+  if (found.heldBefore(ipa)) return { code: "virtio-was-reset", ...place };
   const state = stateNow(view, slot), offset = ipa - found.at("driver");
   if (servesNothing(state)) return state;
   if (!found.ready) return undefined;

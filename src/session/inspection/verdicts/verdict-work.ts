@@ -45,8 +45,6 @@ const FAULTS = 500;
  * shows what they do next. They decide when a verdict is given, not which one.
  */
 const STARVED = 1e9, SERVED = 2e9;
-/** The least time (ns) that a loop waits for the system counter which is told. */
-const LONG_DELAY = 1e9;
 /** Operations for which a vCPU may wait that its VMM does not serve. */
 const OF_VMM: readonly FaultKind[] = ["hvc", "ioctl"];
 /** Places that a verdict lists of those that a loop reads. */
@@ -326,14 +324,14 @@ function waitsInLoop(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"wai
 /** A loop of an awake vCPU that the time ends; those of a driver's delay are over at once. */
 function waitsForCounter(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"waits-for-counter"> | undefined {
   const found = prospects.counterWait(vcpu);
-  if (!found || found.for_ns < LONG_DELAY) return undefined;
-  return { fact: { code: "waits-for-counter", vcpu: view.vcpu(vcpu), range: loopRange(view, vcpu, found.loop), for_ns: found.for_ns } };
+  return found &&
+    { fact: { code: "waits-for-counter", vcpu: view.vcpu(vcpu), range: loopRange(view, vcpu, found.loop), for_ns: found.for_ns } };
 }
 
 /** The first vCPU of a VM that does not sleep. */
 const awakeOf = ({ online }: Patient): Vcpu => online.find((vcpu) => !isAsleep(vcpu)) ?? online[0];
 
-/** The only word that an endless loop reads, if its branch tells what would end it. */
+/** The one word that an endless loop reads, with the value that would end it. */
 export const LOOP_EVIDENCE = [
   evidenceRule({
     codes: ["unwritten"],

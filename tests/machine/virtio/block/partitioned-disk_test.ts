@@ -10,7 +10,7 @@ import type { DiskPartition, SectorSize } from "../../../../src/machine/virtio/p
 import { problemText, UserError } from "../../../../src/kit/support/problem.ts";
 import { KiB } from "../../../../src/kit/support/values/sizes.ts";
 import { hashesOf, runTo } from "../../../session/snapshots/systems.ts";
-import { runNative } from "../../../support/oracles.ts";
+import { partitionsIn } from "../../../support/partx.ts";
 import { inFolder } from "../../../support/temporary-folder.ts";
 import { writerPlan } from "../../../session/outside/disk-writer.ts";
 
@@ -65,18 +65,7 @@ Deno.test("partitions lie where crosvm puts them, and util-linux finds them", ()
         `0 at ${first + 16_896}`,
       ]);
       await Deno.writeFile(`${folder}/disk`, bytes);
-      const args = [
-        "--raw",
-        "--noheadings",
-        "--bytes",
-        "--sector-size",
-        `${sector}`,
-        "--output",
-        "NR,START,SIZE,UUID,NAME",
-        `${folder}/disk`,
-      ];
-      const { stdout } = await runNative("partx", args);
-      assert.deepEqual(stdout.trim().split("\n"), [
+      assert.deepEqual(await partitionsIn(`${folder}/disk`, sector, "NR,START,SIZE,UUID,NAME"), [
         `1 ${first / 512} 8192 656c3200-0003-8000-8000-000000000001 a`,
         `2 ${first / 512 + 16} 8192 deadbeef-0102-0304-0506-0708090a0b0c b`,
         `3 ${first / 512 + 32} 4096 656c3200-0003-8000-8000-000000000003 c`,

@@ -19,7 +19,7 @@ interface CopiedDisks {
 
 /**
  * The disks of a run that may be copied.
- * @param copy what would have them
+ * @param copy the command and its copy, as the question names them
  */
 export function copiedDisks(file: string, bytes: Uint8Array, copy: string, allowed?: readonly string[]): CopiedDisks {
   const paths = new Set(contentsOf(file, bytes).uses.flatMap(({ kind, path }) => kind === "disk" ? [path] : []));

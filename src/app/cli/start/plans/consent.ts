@@ -76,7 +76,7 @@ function subject(resource: HostResource): string {
 /**
  * The files of this computer that may be copied into a recording or a page, of those that it names.
  * Their names are shown whole, and the answer counts once: they may be other files the next time.
- * @param copy what would have them
+ * @param copy the command and its copy, as the question names them
  */
 export function mayCopy(copy: string, files: readonly HostPath[], allowed: readonly string[] = []): readonly HostPath[] {
   const [may, wanted] = [true, false].map((is) => files.filter((file) => isAllowed(file, allowed) === is));

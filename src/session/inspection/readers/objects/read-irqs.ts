@@ -45,7 +45,7 @@ const EOI_MODE = 2;
 
 type IrqRow = RowOf<typeof IRQS>;
 /** An interrupt that cannot come, or comes too often. */
-export type FoundIrq = Pick<IrqRow, "id" | "vm" | "source" | "pend" | "count" | "rate"> & {
+export type FoundIrq = Pick<IrqRow, "id" | "vm" | "intid" | "source" | "pend" | "count" | "rate"> & {
   readonly fact: IrqFinding | null;
   /** The barriers after that of `fact`, on its path. */
   readonly then: readonly IrqFinding[];
@@ -213,7 +213,7 @@ class VicReader {
     const id = irqId(this.vm, intid, cpu.index), count = bank.taken[intid], rate = this.view.rate(id, count);
     const source = this.#sourceText(bank, intid);
     const [fact = null, ...then] = this.#findings({ cpu, bank, intid }, index, source);
-    return { id, vm: vmId(this.vm), source, pend: bank.isPending(intid), count, rate, fact, then, index };
+    return { id, vm: vmId(this.vm), intid, source, pend: bank.isPending(intid), count, rate, fact, then, index };
   }
 
   #vcpuId(index: number): string {
