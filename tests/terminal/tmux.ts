@@ -48,12 +48,17 @@ export class TmuxTerminal implements AsyncDisposable {
 
   /**
    * The cell, counted from 0, at which a match begins: the first one in the topmost line with any.
+   * Two looks in a row have to agree: one may be at a frame of which tmux has read a part.
    * @throws Error if the screen has none within `PATIENCE`
    */
   async place(pattern: RegExp): Promise<readonly [x: number, y: number]> {
-    const lines = (await this.until(pattern)).split("\n"), y = lines.findIndex((line) => pattern.test(line));
-    if (y < 0) throw new Error(`${pattern} is in no line:\n${lines.join("\n")}`);
-    return [lines[y].search(pattern), y];
+    for (let before = "";;) {
+      const lines = (await this.until(pattern)).split("\n"), y = lines.findIndex((line) => pattern.test(line));
+      if (y < 0) throw new Error(`${pattern} is in no line:\n${lines.join("\n")}`);
+      const place = [lines[y].search(pattern), y] as const;
+      if (`${place}` === before) return place;
+      before = `${place}`;
+    }
   }
 
   /** Sets an option of tmux for all of its windows. */
