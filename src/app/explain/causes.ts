@@ -2,6 +2,7 @@
 
 import { call, type Cause, platform, rpc, sign, step } from "./cause.ts";
 import { REPORTED_CAUSES } from "./reported-causes.ts";
+import { HOST_CAUSES } from "./host-causes.ts";
 import { KVM_CAUSES } from "./kvm-causes.ts";
 import { hint } from "../../kit/support/text/hint.ts";
 import { way } from "../../kit/support/text/way-out.ts";
@@ -49,7 +50,10 @@ const OTHERS: readonly Cause[] = [
       "PSCI CPU_ON was refused, or the CPU did not arrive: the devicetree names CPUs that the VM does not have, or with other affinities",
     certain: false,
     evidence: [sign("cpu", 20, true)],
-    tries: ["give the VM as many vCPUs as its devicetree has, and the same reg; ALREADY_ON is -4, INVALID_PARAMETERS -2"],
+    tries: [
+      "give the VM as many vCPUs as its devicetree has, and the same reg; ALREADY_ON is -4, INVALID_PARAMETERS -2",
+      "with KVM on big and little cores, keep the VMM on those of one kind: `taskset -c 4-7 qemu-system-aarch64 …`",
+    ],
     book: ["hypervisor", "6.5"],
   },
   {
@@ -266,4 +270,4 @@ const OTHERS: readonly Cause[] = [
   },
 ];
 
-export const CAUSES: readonly Cause[] = [...REPORTED_CAUSES, ...OTHERS, ...KVM_CAUSES];
+export const CAUSES: readonly Cause[] = [...REPORTED_CAUSES, ...OTHERS, ...KVM_CAUSES, ...HOST_CAUSES];

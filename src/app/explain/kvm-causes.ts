@@ -10,7 +10,11 @@ export const KVM_CAUSES: readonly Cause[] = [
     id: "no-kvm",
     says: "this host has no KVM: something else has EL2 (Gunyah, GenieZone, a board's firmware), or the kernel was built without it",
     certain: true,
-    evidence: [{ of: "not-opened", where: { path: "/dev/kvm", errno: ABSENT }, points: 25, must: true }, sign("no-hyp-mode", 3)],
+    evidence: [
+      { of: "not-opened", where: { path: "/dev/kvm", errno: ABSENT }, points: 25, must: true },
+      sign("no-acceleration", 24, true),
+      sign("no-hyp-mode", 3),
+    ],
     tries: [
       "see what the kernel says: `dmesg | grep -i -e kvm -e 'started at EL'`; at EL1, use /dev/gunyah or /dev/gzvm if they exist",
       "or run without KVM (QEMU: -accel tcg)",
@@ -112,9 +116,12 @@ export const KVM_CAUSES: readonly Cause[] = [
     evidence: [
       { of: "tap", where: { errno: ["EPERM", "EACCES"] }, points: 30, must: true },
       { of: "not-opened", where: { path: TUN, errno: ["EPERM", "EACCES"] }, points: 30, must: true },
+      { of: "bridge", where: { reason: ["EPERM", "EACCES"] }, points: 22, must: true },
+      { of: "bridge", where: { reason: "unknown" }, points: 8 },
     ],
     tries: [
       "make it once, for that user: `ip tuntap add mode tap user NAME tap0`, and name it (crosvm: vnet_hdr, too)",
+      "or let QEMU's bridge helper do it, which has to be root's: `chmod u+s /usr/lib/qemu/qemu-bridge-helper`",
       "in a container, give it the device /dev/net/tun and NET_ADMIN; on Android, start the VMM as root",
     ],
   },

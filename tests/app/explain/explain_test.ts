@@ -24,7 +24,7 @@ for (const { report, files, first } of REPORTED) {
 /** All files of a log as one, in another order. */
 function mixed({ files }: ReportedLog): LogFile[] {
   const noise = Object.values(UNRELATED).filter((text) =>
-    !/android|SM8|CONFIG_|Max locked|SIGBUS|page allocation|panic|swiotlb|net\/tun|tap interface/.test(text)
+    !/android|SM8|CONFIG_|Max locked|SIGBUS|page allocation|panic|swiotlb|net\/tun|tun device|acl file|tap interface/.test(text)
   );
   return [{ name: "all.txt", bytes: bytesOfText([...Object.values(files).reverse(), ...noise].join("\n")) }];
 }

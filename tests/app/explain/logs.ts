@@ -2,6 +2,7 @@
 // Each is a report that docs/spec/phones.md names; addresses, times and sizes are others.
 
 import { ROOT } from "../../support/files.ts";
+import { HOST_LOGS } from "./host-logs.ts";
 import type { LogFile } from "../../../src/app/explain/read.ts";
 
 const encoder = new TextEncoder();
@@ -357,6 +358,7 @@ Caused by: android.system.virtualmachine.VirtualMachineException: Persisted VM c
 
 export const REPORTED: readonly ReportedLog[] = [
   ...OF_HOSTS,
+  ...HOST_LOGS,
   ...OF_KVM,
   {
     report: "B1",

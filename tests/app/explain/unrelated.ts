@@ -181,6 +181,20 @@ kernel image is too large
   "a load balancer": `vhost www.example.org: no such host
 [error] failed to set up vhost www.example.org
 `,
+  "a driver of wireless networks": `rtl8192ee 0000:05:00.0: swiotlb buffer is full (sz: 4000 bytes), total 32768 (slots), used 32768 (slots)
+[ 1582.784369] mt7615e 0000:01:00.0: swiotlb buffer is full (sz: 3776 bytes), total 32768 (slots), used 31415 (slots)
+[ 1582.790536] Hardware name: Default string Default string/Default string, BIOS 5.12 11/18/2019
+`,
+  "a proxy": `2026/03/01 10:11:12| FATAL: Bungled /etc/squid/squid.conf line 12: access denied by acl file
+failed to parse default acl file \`/etc/squid/squid.conf'
+`,
+  "a browser": `[0512/100101.100:FATAL:zygote_host_impl_linux.cc(126)] No usable sandbox! Update your kernel or see the documentation.
+clone(CLONE_NEWPID) failed: Operation not permitted
+`,
+  "a recorder of packets": `09-01 17:53:30.789  4140  4140 W linker  : libpcapd.so: unsupported flags DT_FLAGS_1=0x8000001
+failed to create tun device: Operation not permitted
+`,
+  "a compiler": "cc1: fatal error: Could not open 'x.c': No such file or directory\nsh: no iommu group\n",
   "strace of a shell": `openat(AT_FDCWD, "/dev/tty", O_RDWR) = 3
 ioctl(3, TCGETS, {c_iflag=ICRNL}) = 0
 ioctl(3, TIOCSPGRP, [4711]) = -1 EPERM (Operation not permitted)

@@ -17,6 +17,7 @@ export const PROGRAMS = {
   avf: { name: "Android's virtmgr", marks: ["virtmgr", "virtualizationmanager", "virtualizationservice"] },
   kvmtool: { name: "kvmtool", marks: ["lkvm"] },
   qemu: { name: "QEMU", marks: ["gunyah", "gzvm", "qemu"] },
+  libvirt: { name: "libvirt", marks: ["libvirt", "virsh", "virt-"] },
   hypervisor: { name: "Gunyah's hypervisor", marks: ["[HYP]", "HYP]"] },
   rm: { name: "the Resource Manager", marks: ["[RM]", "RM]"] },
   kernel: { name: "a Linux kernel", marks: [] },

@@ -6,6 +6,7 @@ import { type Form, form, valuesOf } from "./form.ts";
 import { type Match, matchFormat } from "./format.ts";
 import { GENIEZONE_FORMS } from "./geniezone-forms.ts";
 import { GUNYAH_FORMS } from "./gunyah-forms.ts";
+import { HOST_FORMS } from "./host-forms.ts";
 import { KVM_FORMS } from "./kvm-forms.ts";
 import { RM_FORMS } from "./rm-forms.ts";
 import { VENDOR_FORMS } from "./vendor-forms.ts";
@@ -13,7 +14,7 @@ import { HYPERVISOR_FORMS, KERNEL_FORMS, SHELL_FORMS } from "./system-forms.ts";
 
 export const FORMS: readonly Form[] = [
   ...[GUNYAH_FORMS, VENDOR_FORMS, GENIEZONE_FORMS, CROSVM_FORMS, AVF_FORMS, QEMU_FORMS],
-  ...[HYPERVISOR_FORMS, RM_FORMS, KVM_FORMS, KERNEL_FORMS, SHELL_FORMS],
+  ...[HYPERVISOR_FORMS, RM_FORMS, KVM_FORMS, HOST_FORMS, KERNEL_FORMS, SHELL_FORMS],
 ].flatMap((all) => all.map(form));
 
 const BY_WORD: ReadonlyMap<string, readonly Form[]> = Map.groupBy(FORMS, ({ matched }) => matched.word);
@@ -35,8 +36,16 @@ export function messagesOf(text: string, words: readonly string[]): [Form, Match
     }
   }
   const whole = found.filter(([, { cut }]) => !cut);
-  return found.filter(([, one]) => !one.cut || !whole.some(([, other]) => other.start < one.end && one.start < other.end));
+  return found.filter(([form, one]) =>
+    one.cut
+      ? !whole.some(([, other]) => other.start < one.end && one.start < other.end)
+      : !whole.some(([other, around]) => other.sign === form.sign && isAround(around, one))
+  );
 }
+
+/** Whether a message says all that another says, and more. */
+const isAround = (around: Match, inner: Match) =>
+  around.start <= inner.start && around.end >= inner.end && around.end - around.start > inner.end - inner.start;
 
 /** A kernel's errno is below zero. */
 const isErrno = ({ by, names = [] }: Form, { values }: Match) =>

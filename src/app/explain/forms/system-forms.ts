@@ -113,6 +113,12 @@ export const KERNEL_FORMS: readonly FormEntry[] = [
     shared: true,
     quiet: true,
   }),
+  kernel("Hardware name: linux,dummy-virt", {
+    sign: "guest",
+    says: "the kernel that prints this runs in a VM of crosvm, kvmtool or QEMU's virt",
+    own: true,
+    quiet: true,
+  }),
   kernel("psci: PSCIv%s detected in firmware.", {
     names: ["version"],
     sign: "guest",
@@ -249,6 +255,25 @@ export const KERNEL_FORMS: readonly FormEntry[] = [
     says: ({ size }) => `no room for ${size} bytes in the memory that the guest bounces its buffers through`,
     book: ["resource-manager", "7.6"],
     shared: true,
+  }),
+  kernel("virtio%s: swiotlb buffer is full (sz: %zu bytes)", {
+    names: ["_", "size"],
+    sign: "full-pool",
+    says: ({ size }) => `no room for ${size} bytes in the memory that the guest bounces its buffers through`,
+    book: ["resource-manager", "7.6"],
+    own: true,
+  }),
+  kernel("9pnet_virtio: no channels available for device %s", {
+    names: ["tag"],
+    sign: "no-share",
+    says: ({ tag }) => `the guest mounts ${tag}, and no 9P device has that tag`,
+    own: true,
+  }),
+  kernel("virtio-fs: tag <%s> not found", {
+    names: ["tag"],
+    sign: "no-share",
+    says: ({ tag }) => `the guest mounts ${tag}, and no virtio-fs device has that tag`,
+    own: true,
   }),
   kernel("created restricted DMA pool at 0x%llx, size %ld MiB", {
     names: ["address", "size"],
