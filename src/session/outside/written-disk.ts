@@ -30,6 +30,8 @@ class DiskPoint {
   readonly zeros = new BlockSet();
   /** The next place: what was written after that and not before is there. */
   next: DiskPoint | undefined;
+  /** States of the present and of machines of the past kept of the disk as it was there. */
+  states = 0;
 
   constructor(readonly number: number) {}
 
@@ -145,9 +147,20 @@ export class WrittenDisk implements ReferredDisk {
     const point = new DiskPoint(++this.#last);
     this.#now.next = point;
     this.#now = point;
+    const over = this.#over;
+    this.#over = undefined;
+    if (over) this.#release(over);
+    return this.keptAt(point);
+  }
+
+  /** The same for a machine of the past that has the bytes of a place. */
+  keptAt(point: DiskPoint): KeptOutside {
+    // The start is there as long as the run.
+    if (point === this.#start) return { what: point, release() {} };
+    if (point === this.#over) this.#over = undefined;
     this.#points.set(point.number, new WeakRef(point));
-    if (this.#over) this.#release(this.#over);
-    return { what: point, release: () => this.#release(point) };
+    point.states++;
+    return { what: point, release: () => --point.states === 0 && this.#release(point) };
   }
 
   restore(): void {
@@ -200,8 +213,10 @@ export class WrittenDisk implements ReferredDisk {
 
   #release(point: DiskPoint): void {
     this.#points.delete(point.number);
-    this.#over = point === this.#now ? point : undefined;
-    if (this.#over) return;
+    if (point === this.#now) {
+      this.#over = point;
+      return;
+    }
     let before: DiskPoint | undefined = this.#start;
     while (before && before.next !== point) before = before.next;
     if (before) this.#old?.forget(before.absorb(point));
@@ -306,7 +321,7 @@ export class PastDisk implements ReferredDisk {
   }
 
   kept(): KeptOutside {
-    return { what: this.#point, release() {} };
+    return this.disk.keptAt(this.#point);
   }
 
   restore(state: unknown): void {

@@ -11,7 +11,7 @@ import { letIn } from "../../../src/session/recordings/past/input.ts";
 import { type Moment, momentOf, Past } from "../../../src/session/recordings/past/past.ts";
 import { loaded } from "../../../src/session/snapshots/begin.ts";
 import { PageFile } from "../../../src/session/state/page-file.ts";
-import { UnsavableError } from "../../../src/session/state/parts.ts";
+import { type KeptOutside, UnsavableError } from "../../../src/session/state/parts.ts";
 import { OverlayBacking } from "../../../src/machine/virtio/block/backing.ts";
 import { WrittenDisk } from "../../../src/session/outside/written-disk.ts";
 import { Page } from "../../../src/session/state/page-map.ts";
@@ -217,6 +217,42 @@ Deno.test("an error of the computer, which no machine can repeat, ends the past 
     assert.deepEqual(lost, [`the run before now is forgotten: disk ${image} could not be read or written`]);
     system.outside.close();
   }));
+
+Deno.test("a state of the past has the bytes of its place after the run has let that go, and when it goes, too", () => {
+  const file = new OverlayBacking({ size: MiB, read() {} }), disk = new WrittenDisk("disk.img", Object.assign(file, { close() {} }));
+  let kept = 0;
+  disk.keepOld({ keep: (content) => (kept++, new Page(content.slice())), forget: (blocks) => kept -= blocks, lose: assert.fail });
+  const write = (byte: number) => disk.write(0, new Uint8Array(KiB).fill(byte)), holds: KeptOutside[] = [];
+  const keep = () => (holds.push(disk.kept()), holds.length);
+  const byteAt = (state: ReturnType<WrittenDisk["save"]>) => {
+    const past = disk.past(), bytes = new Uint8Array(1);
+    past.restore(state);
+    past.read(0, bytes);
+    return { byte: bytes[0], past };
+  };
+  write(1);
+  const [first, second] = [2, 3].map((byte) => {
+    const point = keep();
+    write(byte);
+    return { point, changes: undefined };
+  });
+  // The run goes back to the first place, keeps a state there, and lets its own go.
+  const { past } = byteAt(first), state = past.save(), ofPast = past.kept();
+  holds[0].release();
+  keep();
+  write(4);
+  assert.deepEqual([byteAt(state).byte, byteAt(second).byte], [1, 2]);
+  ofPast.release();
+  assert.throws(() => byteAt(state), /no bytes of place 1/);
+  assert.equal(byteAt(second).byte, 2);
+  // A machine of the past that still runs may keep a place that has gone.
+  const late = past.kept();
+  assert.equal(byteAt(past.save()).byte, 1);
+  for (const one of [late, ...holds.slice(1)]) one.release();
+  disk.kept();
+  // The start had zeros there.
+  assert.equal(kept, 0);
+});
 
 Deno.test("an error while the old bytes are read ends the past, too", () => {
   const lost: string[] = [], file = new OverlayBacking({ size: MiB, read() {} });
