@@ -30,7 +30,7 @@ export {
   syndrome,
   Vector,
 } from "./architecture/exceptions.ts";
-export { trapBits } from "./registers/el2-controls.ts";
+export { trapControls } from "./registers/el2-controls.ts";
 export { Hcr } from "./architecture/hypervisor-control.ts";
 export { listedIrq } from "./architecture/virtual-gic.ts";
 export type { CoreCode } from "./core-code.ts";

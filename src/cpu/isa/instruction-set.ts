@@ -40,7 +40,10 @@ export class InstructionSet {
   /** All encodings, by index; undefined for those that it does not have. */
   get encodings(): readonly (InstructionForm | undefined)[] {
     return this.#hasExtensions
-      ? [...encodings(), ...extensionEncodings().map((one) => this.#includes(one) ? one : undefined)]
+      ? [
+        ...encodings().map((one) => this.#lacks(one) ? undefined : one),
+        ...extensionEncodings().map((one) => this.#includes(one) ? one : undefined),
+      ]
       : encodings();
   }
 
@@ -77,7 +80,11 @@ export class InstructionSet {
   #encodingsFor(word: number): readonly InstructionForm[] {
     const base = encodingsFor(word);
     if (!this.#hasExtensions) return base;
-    return [...base, ...this.#extensions ??= extensionEncodings().filter((one) => this.#includes(one))];
+    return [...base.filter((one) => !this.#lacks(one)), ...this.#extensions ??= extensionEncodings().filter((one) => this.#includes(one))];
+  }
+
+  #lacks({ instruction: { unless } }: InstructionForm): boolean {
+    return unless.length > 0 && unless.every(this.has);
   }
 
   #includes({ instruction: { feature, also } }: InstructionForm): boolean {
@@ -116,5 +123,5 @@ export function instructionSetOf({ key, features }: Cpu): InstructionSet {
   return set;
 }
 
-/** All instructions of the table, whichever CPU has them. */
-export const ALL_INSTRUCTIONS = new InstructionSet("all", () => true);
+/** All instructions of the table, whichever CPU has them, with those that EL2 may trap. */
+export const ALL_INSTRUCTIONS = new InstructionSet("all", (feature) => feature !== "FEAT_EL2");

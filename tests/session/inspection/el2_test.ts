@@ -10,6 +10,8 @@ import { guestExit } from "../../../src/session/inspection/kernels/guest-exits.t
 import { ExceptionClass, Hcr, Vector } from "../../../src/cpu/core/interface.ts";
 import { hex } from "../../../src/kit/support/text/number-text.ts";
 import type { Guests } from "../../guests/guest.ts";
+import { Machine } from "../../cpu/core/program.ts";
+import { parseCpu, withEl2 } from "../../../src/cpu/isa/cpus/cpus.ts";
 import { machineAtEl2, withEl2Program } from "../../support/el2-program.ts";
 
 /** Virtual time (ns) of a turn; and in which the program comes to each place. */
@@ -242,6 +244,33 @@ const SENT = [
   // Either may have sent it.
   [LOWER_IRQ + 2 * Vector.Irq, 0n, Hcr.AMO | Hcr.TEA, "SError", undefined],
 ] as const;
+
+/** The same of fine-grained traps: a register with one field, and bits of HCR_EL2. */
+const svc = esrOf(ExceptionClass.Svc, 0), vae1 = esrOf(ExceptionClass.SystemRegister, 1 << 20 | 1 << 17 | 8 << 10 | 7 << 1);
+const FINELY_SENT = [
+  [read, "HFGRTR_EL2", 1n << 36n, 0n, "TTBR0_EL1", "HFGRTR_EL2.TTBR0_EL1"],
+  [read, "HFGRTR_EL2", 1n << 36n, Hcr.TRVM, "TTBR0_EL1", undefined],
+  [write, "HFGRTR_EL2", 1n << 36n, Hcr.TVM, "TTBR0_EL1", "HCR_EL2.TVM"],
+  [vae1, "HFGITR_EL2", 1n << 43n, 0n, "S1_0_C8_C7_1", "HFGITR_EL2.TLBIVAE1"],
+  [svc, "HFGITR_EL2", 1n << 53n, 0n, "SVC", "HFGITR_EL2.SVC_EL1"],
+  [svc, "HFGITR_EL2", 1n << 52n, 0n, "SVC", undefined],
+  [esrOf(ExceptionClass.ExceptionReturn, 0), "HFGITR_EL2", 1n << 51n, 0n, "ERET", "HFGITR_EL2.ERET"],
+] as const;
+
+Deno.test("an exit names the fine-grained trap that sent it to EL2, where exactly one control can have", () => {
+  const { vcpu } = new Machine({ cpu: withEl2(parseCpu("v8,+FEAT_FGT")) });
+  for (const [esr, register, mask, hcr, name, by] of FINELY_SENT) {
+    vcpu.setRegister("HFGRTR_EL2", 0n);
+    vcpu.setRegister("HFGITR_EL2", 0n);
+    vcpu.setRegister(register, mask);
+    vcpu.setRegister("HCR_EL2", Hcr.VM | Hcr.RW | hcr);
+    vcpu.setRegister("ESR_EL2", esr);
+    vcpu.setRegister("SPSR_EL2", 5n);
+    vcpu.pc = vcpu.getRegister("VBAR_EL2") + BigInt(Vector.LowerAarch64);
+    const exit = guestExit(vcpu, 0);
+    assert.deepEqual([exit?.name, exit?.fields.by], [name, by]);
+  }
+});
 
 Deno.test("an exit names the bit of HCR_EL2 that sent it to EL2, where exactly one can have", () =>
   withEl2Program(["start.S", "guest.c"], async (elf) => {

@@ -106,4 +106,6 @@ export const Mdcr = {
   TDA: 1n << 9n,
   TDOSA: 1n << 10n,
   TDRA: 1n << 11n,
+  /** Traps of the debug communications channel (FEAT_FGT). */
+  TDCC: 1n << 27n,
 } as const;

@@ -4,12 +4,13 @@
 
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { ExceptionClass, FaultStatus, ISS_COND_ALWAYS, Pstate, syndrome, Vector } from "../architecture/exceptions.ts";
+import { type FineTrap, fineTrapBits, fineTrapNamed } from "../architecture/fine-grained-traps.ts";
 import { Cptr, Hcr, Mdcr } from "../architecture/hypervisor-control.ts";
 import { bankAt, EL1_OFFSET, EL2_OFFSET, raiseToEl2 } from "../state/banks.ts";
 import { CPU, Slot, TlbSet, xAddress } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
 import { Regime, type TlbPoolLayout, TlbSpace } from "../state/tlb-layout.ts";
-import { Code, constant, type Value } from "../wasm/expression.ts";
+import { Code, constant, type Operand, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { enter, synchronous } from "./entry-calls.ts";
 import { noteGuest } from "./noted-guests.ts";
@@ -28,6 +29,12 @@ const pc = (library: Library, c: Code) => c.call(callee(library, "currentPc"));
 
 /** HCR_EL2.{E2H, TGE} = {1, 1}: EL0 is of the EL2&0 regime. */
 export const isHost = (c: Code): Value => hcr(c).and(HOST).eq(HOST);
+
+/** Whether a field of a fine-grained trap is set; undefined where the CPU does not have it. */
+export function isFinelyTrapped(c: Code, field: FineTrap | undefined, features: ReadonlySet<FeatureName>): Value | undefined {
+  if (!field || !features.has("FEAT_FGT") || !(fineTrapBits(field.register, features) & field.mask)) return undefined;
+  return has(c.load("i64.load", CPU[field.register]), field.mask);
+}
 
 /** Whether a state is of EL1. */
 export const isOfEl1 = (pstate: Value): Value => levelOf(pstate).eq(Pstate.EL1);
@@ -113,7 +120,8 @@ export function updateRegimes(c: Code, library: Library, features: ReadonlySet<F
   let overrides: Value = isEl2.and(host.not());
   if (features.has("FEAT_UAO")) overrides = overrides.or(pstate.and(Pstate.UAO).nonZero());
   c.store("i32.store", CPU.TLB_UNPRIVILEGED, overrides.select(set, space));
-  const trapsZero = level.eq(Pstate.EL1).and(has(control, Hcr.TDZ));
+  const finely = isFinelyTrapped(c, fineTrapNamed("DCZVA"), features), ofHcr = has(control, Hcr.TDZ);
+  const trapsZero = level.eq(Pstate.EL1).and(finely ? ofHcr.or(finely) : ofHcr);
   c.store("i32.store", CPU.ZERO_LEVEL, trapsZero.select(constant("i32", 0), level));
   updateFpTrap(c, { level, control, usesEl2 });
 }
@@ -156,6 +164,29 @@ export function trapFromEl1(c: Code, library: Library, bit: bigint, esr: Value):
     c.run(raiseToEl2(library), esr);
     c.return();
   });
+}
+
+/** An exception to EL2 where `traps` holds; the function ends then. */
+function trapWhere(c: Code, library: Library, traps: Value | undefined, esr: Operand): void {
+  if (!traps) return;
+  c.if(traps, () => {
+    c.run(raiseToEl2(library), esr);
+    c.return();
+  });
+}
+
+/** ERET of EL1 goes to EL2 by HFGITR_EL2; the function ends then. */
+export function trapReturn(c: Code, library: Library, features: ReadonlySet<FeatureName>): void {
+  const traps = isFinelyTrapped(c, fineTrapNamed("ERET"), features);
+  trapWhere(c, library, traps && isOfEl1(c.load("i32.load", CPU.PSTATE)).and(traps), syndrome(ExceptionClass.ExceptionReturn, 0));
+}
+
+/** The same of SVC of EL1, and of an EL0 that is not a host's. ELR_EL2 is its own address. */
+export function trapSupervisorCall(c: Code, library: Library, features: ReadonlySet<FeatureName>, esr: Value): void {
+  const pstate = c.load("i32.load", CPU.PSTATE);
+  const ofEl0 = isFinelyTrapped(c, fineTrapNamed("SVC_EL0"), features), ofEl1 = isFinelyTrapped(c, fineTrapNamed("SVC_EL1"), features);
+  trapWhere(c, library, ofEl0 && levelOf(pstate).not().and(isHost(c).not()).and(ofEl0), esr);
+  trapWhere(c, library, ofEl1 && isOfEl1(pstate).and(ofEl1), esr);
 }
 
 /**

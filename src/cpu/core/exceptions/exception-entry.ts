@@ -41,6 +41,8 @@ import {
   takeInterruptOfLevels,
   targetLevel,
   trapFromEl1,
+  trapReturn,
+  trapSupervisorCall,
   trapWait,
   updateRegimes,
   virtualInterrupts,
@@ -121,7 +123,7 @@ export function defineExceptions(
   defineEntry(library, new Code(entry), features);
   defineSynchronous(library);
   defineExit(new Code(exit));
-  defineRaises(library, undefinedInstruction);
+  defineRaises(library, undefinedInstruction, features);
   if (hasEl2(library)) {
     defineTrapToEl2(library);
     defineNotedGuests(library);
@@ -293,7 +295,7 @@ function defineExit(c: Code): void {
 }
 
 /** Exceptions that instructions take to EL1. */
-function defineRaises(library: Library, undefinedInstruction: number): void {
+function defineRaises(library: Library, undefinedInstruction: number, features: ReadonlySet<FeatureName>): void {
   defineSeam(library, "raiseUndefined", (c) => {
     const at = c.let(pc(library, c));
     at.emit(c.f);
@@ -301,8 +303,10 @@ function defineRaises(library: Library, undefinedInstruction: number): void {
     synchronous(library, c, syndrome(ExceptionClass.Unknown, 0), at);
   });
   defineSeam(library, "raiseSupervisorCall", (c) => {
+    const esr = c.parameter(0).or(syndrome(ExceptionClass.Svc, 0));
+    if (hasEl2(library)) trapSupervisorCall(c, library, features, esr);
     stepped(c);
-    synchronous(library, c, c.parameter(0).or(syndrome(ExceptionClass.Svc, 0)), pc(library, c).add(4));
+    synchronous(library, c, esr, pc(library, c).add(4));
   });
   defineSeam(
     library,
@@ -391,6 +395,7 @@ function defineInterrupts(library: Library): void {
 /** ERET. */
 function defineReturn(library: Library, features: ReadonlySet<FeatureName>): void {
   defineSeam(library, "exceptionReturn", (c) => {
+    if (hasEl2(library)) trapReturn(c, library, features);
     const elr = regimeBank(c, library).load("i64.load", CPU.ELR_EL1);
     c.if(aboveEl0(c), () => c.run(exceptionFunction(library, "returnTo"), elr), () => c.run(callee(library, "raiseUndefined")));
   });

@@ -2,15 +2,16 @@
 // HCR_EL2.E2H, and which accesses of EL1 and EL0 trap. Arm ARM D13.2.46 (HCR_EL2), D13.2.32
 // (CPTR_EL2), D13.3.19 (MDCR_EL2), D13.8.2 (CNTHCTL_EL2), D5.6 (VHE). docs/design/el2.md §3.
 
+import type { FeatureName } from "../../isa/cpus/features.ts";
 import { Pstate } from "../architecture/exceptions.ts";
+import { fineTrapNamed, fineTrapOfMove, fineTrapOfSys, type RegisterMove, type SysFields } from "../architecture/fine-grained-traps.ts";
 import { Cnthctl, Cptr, Hcr, Mdcr } from "../architecture/hypervisor-control.ts";
-import { hcr, isHost, withVirtualLines } from "../exceptions/el2-entry.ts";
+import { hcr, isFinelyTrapped, isHost, withVirtualLines } from "../exceptions/el2-entry.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
+import { isUnknownTrapped } from "./fine-grained-registers.ts";
 import { encodeSystemRegister as encode } from "./system-register.ts";
-
-/** MRS or MSR. */
-export type RegisterMove = "read" | "write";
+import type { VcpuState } from "./vcpu-state.ts";
 
 const load = (c: Code, address: number) => c.load("i64.load", address);
 const has = (c: Code, bit: bigint) => hcr(c).and(bit).nonZero();
@@ -93,23 +94,49 @@ const TRAPS: readonly (readonly [bit: keyof typeof Hcr, direction: RegisterMove,
 ];
 
 /** The bits of HCR_EL2 that trap an access to a register which the core holds. */
-export const trapBits = (name: string, direction: RegisterMove): readonly (keyof typeof Hcr)[] =>
+const trapBits = (name: string, direction: RegisterMove): readonly (keyof typeof Hcr)[] =>
   TRAPS.filter(([, of, names]) => of === direction && names.includes(name)).map(([bit]) => bit);
+
+/** The subject of a trap: an access to a register, a SYS instruction, or another instruction. */
+export type Trapped =
+  | { readonly register: string; readonly access: RegisterMove }
+  | { readonly sys: SysFields }
+  | "ERET"
+  | "SVC_EL0"
+  | "SVC_EL1";
+
+function fineTrapOf(trapped: Trapped) {
+  if (typeof trapped === "string") return fineTrapNamed(trapped);
+  return "sys" in trapped ? fineTrapOfSys(trapped.sys) : fineTrapOfMove(trapped.register, trapped.access);
+}
+
+/** The controls of a vCPU that trap it, such as `HCR_EL2.TVM` and `HFGRTR_EL2.TTBR0_EL1`. */
+export function trapControls(vcpu: VcpuState, trapped: Trapped): readonly string[] {
+  const isRegister = typeof trapped === "object" && "register" in trapped, hcr = vcpu.getRegister("HCR_EL2");
+  const bits = isRegister ? trapBits(trapped.register, trapped.access).filter((bit) => hcr & Hcr[bit]) : [];
+  const controls = bits.map((bit) => `HCR_EL2.${bit}`), fine = fineTrapOf(trapped);
+  return fine && vcpu.getRegister(fine.register) & fine.mask ? [...controls, `${fine.register}.${fine.name}`] : controls;
+}
 
 /** Registers of the debug communications channel, which EL0 has. */
 const CHANNEL: readonly string[] = ["MDCCSR_EL0", "DBGDTR_EL0", "DBGDTRRX_EL0"];
 
+/** The bits that trap the channel alone. */
+const channelBits = (features: ReadonlySet<FeatureName>) => features.has("FEAT_FGT") ? Mdcr.TDCC : 0n;
+
 /** Whether EL2 traps an access of EL1 or EL0 to a register; undefined: it never does. */
-export function trapOf(c: Code, name: string, direction: RegisterMove): Value | undefined {
+export function trapOf(c: Code, name: string, direction: RegisterMove, features: ReadonlySet<FeatureName>): Value | undefined {
   // Where debug exceptions go to EL2, MDCR_EL2.TDA counts as set.
   if (CHANNEL.includes(name)) {
-    const traps = load(c, CPU.MDCR_EL2).and(Mdcr.TDA | Mdcr.TDE).nonZero().or(has(c, Hcr.TGE));
+    const traps = load(c, CPU.MDCR_EL2).and(channelBits(features) | Mdcr.TDA | Mdcr.TDE).nonZero().or(has(c, Hcr.TGE));
     return level(c).ne(Pstate.EL2).and(traps);
   }
   const bits = trapBits(name, direction).map((bit) => has(c, Hcr[bit]));
   if (name === "CPACR_EL1") bits.push(load(c, CPU.CPTR_EL2).and(Cptr.TCPAC).nonZero());
   if (name === "CNTPCT_EL0") bits.push(forbidsTimer(c, Cnthctl.EL1PCTEN));
   if (name.startsWith("CNTP_")) bits.push(forbidsTimer(c, Cnthctl.EL1PCEN));
+  const finely = isFinelyTrapped(c, fineTrapOfMove(name, direction), features);
+  if (finely) bits.push(finely);
   return bits.length ? isGuest(c).and(bits.reduce((any, bit) => any.or(bit))) : undefined;
 }
 
@@ -132,8 +159,11 @@ export const timersOfEl0 = (c: Code): Value => isHost(c).select(c.load("i32.load
 const FIELD = { op1: encode(0, 7, 0, 0, 0), crn: encode(0, 0, 15, 0, 0), crm: encode(0, 0, 0, 15, 0), op2: encode(0, 0, 0, 0, 7) };
 const OP0 = encode(3, 0, 0, 0, 0);
 
+/** OSDTRRX_EL1, MDCCINT_EL1, OSDTRTX_EL1. */
+const CHANNEL_OF_EL1 = [encode(2, 0, 0, 0, 2), encode(2, 0, 0, 2, 0), encode(2, 0, 0, 3, 2)];
+
 /** Whether EL2 traps an access of EL1 to a register that the core does not hold. */
-export function trapsUnknown(c: Code, encoding: Value): Value {
+export function trapsUnknown(c: Code, encoding: Value, direction: RegisterMove, features: ReadonlySet<FeatureName>): Value {
   const is = (mask: number, value: number) => encoding.and(mask).eq(value);
   const isDebug = c.let(encoding.and(OP0).eq(encode(2, 0, 0, 0, 0)));
   const mdcr = (bit: bigint) => load(c, CPU.MDCR_EL2).and(bit).nonZero();
@@ -150,7 +180,12 @@ export function trapsUnknown(c: Code, encoding: Value): Value {
   const groups = [[identification, Hcr.TID3], [implementation, Hcr.TIDCP], [actlr, Hcr.TACR]] as const;
   const others = [...groups, [errors, Hcr.TERR]] as const;
   const trapped = others.map(([group, bit]) => group.and(has(c, bit))).reduce((any, one) => any.or(one)).or(monitors.and(mdcr(Mdcr.TPM)));
-  return level(c).eq(Pstate.EL1).and(isDebug.select(debug, trapped));
+  let any = isDebug.select(debug, trapped);
+  if (features.has("FEAT_FGT")) {
+    const ofChannel = CHANNEL_OF_EL1.map((one) => encoding.eq(one)).reduce((all, one) => all.or(one));
+    any = any.or(isUnknownTrapped(c, encoding, direction, features)).or(ofChannel.and(mdcr(Mdcr.TDCC)));
+  }
+  return level(c).eq(Pstate.EL1).and(any);
 }
 
 /** ISR_EL1: EL1 sees virtual interrupts where physical ones are routed to EL2. */

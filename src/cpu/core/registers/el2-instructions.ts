@@ -1,8 +1,10 @@
 // TLBI and AT in cores with EL2: those of EL2 itself, and the regime that those of EL1 are for when
 // EL2 executes them. Arm ARM C5.4, C5.5.
 
+import type { FeatureName } from "../../isa/cpus/features.ts";
+import { fineTrapOfSys, type SysFields } from "../architecture/fine-grained-traps.ts";
 import { Hcr } from "../architecture/hypervisor-control.ts";
-import { hcr, isHost } from "../exceptions/el2-entry.ts";
+import { hcr, isFinelyTrapped, isHost } from "../exceptions/el2-entry.ts";
 import { AccessKind } from "../memory/translation.ts";
 import { Tlbi, tlbiOf, TlbiScope } from "../memory/tlb.ts";
 import { regimeTcr } from "../memory/regimes.ts";
@@ -11,9 +13,7 @@ import { CPU } from "../state/cpu-state.ts";
 import { Access } from "../state/functions.ts";
 import { type Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-
-/** op1, CRn, CRm and op2 of a SYS instruction. */
-type SysFields = readonly [op1: number, crn: number, crm: number, op2: number];
+import { isGuest } from "./el2-controls.ts";
 
 /** CRn of TLBI; the second is FEAT_XS's. */
 const TLBI_CRNS: readonly number[] = [8, 9];
@@ -36,8 +36,16 @@ const TRAPPED_MAINTENANCE: readonly (readonly [bit: bigint, operations: readonly
   [Hcr.TDZ, [DC_ZVA]],
 ];
 
-/** The bit of HCR_EL2 that traps IC, DC or TLBI below EL2, if there is one. */
-export function trapOfInstruction(fields: SysFields): bigint | undefined {
+/** Whether EL2 traps a SYS instruction of a level below it; undefined: it never does. */
+export function trapsInstruction(c: Code, fields: SysFields, features: ReadonlySet<FeatureName>): Value | undefined {
+  const bit = trapOfInstruction(fields), finely = isFinelyTrapped(c, fineTrapOfSys(fields), features);
+  const set = bit === undefined ? undefined : hcr(c).and(bit).nonZero();
+  const any = set && finely ? set.or(finely) : set ?? finely;
+  return any && isGuest(c).and(any);
+}
+
+/** The bit of HCR_EL2 that traps IC, DC or TLBI, if there is one. */
+function trapOfInstruction(fields: SysFields): bigint | undefined {
   if (fields[0] === 0 && TLBI_CRNS.includes(fields[1])) return Hcr.TTLB;
   return TRAPPED_MAINTENANCE.find(([, operations]) => operations.some((one) => one.join() === fields.join()))?.[0];
 }

@@ -12,6 +12,7 @@ import { CPU } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
 import type { Code, Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
+import { fineTrapRegisters } from "./fine-grained-registers.ts";
 import { constantRegister, type Encoding, masked, plain, type Privilege, readOnly, type SystemRegister } from "./system-register.ts";
 import { SCTLR_FLUSH, sctlrBits, translating } from "./system-registers.ts";
 import { TIMERS_OF_EL2, VIRTUAL_TIMER_OF_EL2 } from "./timer-registers.ts";
@@ -33,6 +34,7 @@ function hcrBits(features: ReadonlySet<FeatureName>): bigint {
   return absent.reduce((bits, [feature, of]) => features.has(feature) ? bits : bits & ~of, all);
 }
 
+/** MDCR_EL2: the bits of every CPU. */
 const MDCR_BITS = Mdcr.TPM | Mdcr.TPMCR | Mdcr.TDE | Mdcr.TDA | Mdcr.TDOSA | Mdcr.TDRA;
 
 /** A register with effects beyond its bits. */
@@ -70,6 +72,8 @@ export function el2Registers(features: ReadonlySet<FeatureName>): readonly Syste
   return [
     ...EL2_REGISTERS,
     hcrEl2(features),
+    masked("MDCR_EL2", [3, 4, 1, 1, 1], CPU.MDCR_EL2, features.has("FEAT_FGT") ? MDCR_BITS | Mdcr.TDCC : MDCR_BITS, 2),
+    ...fineTrapRegisters(features),
     translating("SCTLR_EL2", [3, 4, 1, 0, 0], CPU.SCTLR_EL2, SCTLR_FLUSH, sctlrBits(features), 2),
     ...features.has("FEAT_VHE") ? HOST_REGISTERS : [],
     ...features.has("FEAT_LOR") ? LIMITED_ORDERING : [],
@@ -102,7 +106,6 @@ const EL2_REGISTERS: readonly SystemRegister[] = [
   plain("VPIDR_EL2", [3, 4, 0, 0, 0], CPU.VPIDR_EL2, 2),
   plain("VMPIDR_EL2", [3, 4, 0, 0, 5], CPU.VMPIDR_EL2, 2),
   ignored("ACTLR_EL2", [3, 4, 1, 0, 1], 2),
-  masked("MDCR_EL2", [3, 4, 1, 1, 1], CPU.MDCR_EL2, MDCR_BITS, 2),
   cptrEl2,
   // They trap accesses of AArch32, and what is implementation defined.
   masked("HSTR_EL2", [3, 4, 1, 1, 3], CPU.HSTR_EL2, LOW_32, 2),

@@ -8,7 +8,6 @@
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { PAGE_SIZE } from "../../../kit/support/values/sizes.ts";
 import { Pstate, Sctlr } from "../architecture/exceptions.ts";
-import { hcr } from "../exceptions/el2-entry.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { raiseAbort } from "../memory/aborts.ts";
 import { mmuFunction, Rights } from "../memory/mmu.ts";
@@ -20,8 +19,7 @@ import { CPU } from "../state/cpu-state.ts";
 import { Access, callee, define as defineFunction } from "../state/functions.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { isGuest } from "./el2-controls.ts";
-import { AT_OF_BOTH, AT_OF_EL2, DC_ZVA, inRegimeOfEl1, invalidateRegime, TLBI_OF_EL2, trapOfInstruction } from "./el2-instructions.ts";
+import { AT_OF_BOTH, AT_OF_EL2, DC_ZVA, inRegimeOfEl1, invalidateRegime, TLBI_OF_EL2, trapsInstruction } from "./el2-instructions.ts";
 
 /** op1:CRn:CRm:op2 in 14 bits, as the instruction has them. */
 export function encodeSystemInstruction(op1: number, crn: number, crm: number, op2: number): number {
@@ -141,9 +139,9 @@ export function defineSystemInstructions(library: Library, features: ReadonlySet
   const el1Only = (c: Code, body: () => void) => c.if(atEl0(c), () => c.run(undefinedInstruction), body);
   /** Below EL2, which may trap the instruction. */
   const unlessTrapped = (c: Code, fields: readonly [number, number, number, number], body: () => void) => {
-    const bit = hasEl2(library) ? trapOfInstruction(fields) : undefined;
-    if (bit === undefined) return body();
-    c.if(isGuest(c).and(hcr(c).and(bit).nonZero()), () => c.run(raiseToEl2(library), c.call(systemSyndrome)), body);
+    const traps = hasEl2(library) ? trapsInstruction(c, fields, features) : undefined;
+    if (!traps) return body();
+    c.if(traps, () => c.run(raiseToEl2(library), c.call(systemSyndrome)), body);
   };
 
   {
@@ -179,7 +177,7 @@ export function defineSystemInstructions(library: Library, features: ReadonlySet
     for (const fields of WHOLE_CACHE) on(fields, () => el1Only(c, () => unlessTrapped(c, fields, () => {})));
     for (const [fields, access] of translations(features)) {
       const translate = () => addressTranslate(c, library, operand, access);
-      on(fields, () => el1Only(c, () => hasEl2(library) ? inRegimeOfEl1(c, translate) : translate()));
+      on(fields, () => el1Only(c, () => unlessTrapped(c, fields, () => hasEl2(library) ? inRegimeOfEl1(c, translate) : translate())));
     }
     if (hasEl2(library)) {
       const atEl2 = (body: () => void) => c.if(c.load("i32.load", CPU.PSTATE).and(Pstate.EL2), body, () => c.run(undefinedInstruction));

@@ -4,13 +4,14 @@
 import { LIST_REGISTERS } from "../../isa/cpus/cpus.ts";
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { ExceptionClass, Pstate, Sctlr, syndrome } from "../architecture/exceptions.ts";
+import type { RegisterMove } from "../architecture/fine-grained-traps.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { hasEl2, raiseToEl2 } from "../state/banks.ts";
 import { callee, define as defineFunction } from "../state/functions.ts";
 import { WRITTEN_REGISTERS } from "../state/layout.ts";
-import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
+import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { isAbove, redirect, type RegisterMove, trapOf, trapsUnknown } from "./el2-controls.ts";
+import { isAbove, redirect, trapOf, trapsUnknown } from "./el2-controls.ts";
 import { el2Registers } from "./el2-registers.ts";
 import { ichRegisters } from "./ich-registers.ts";
 import { ICV_REGISTERS, trapsInterface } from "./icv-registers.ts";
@@ -97,7 +98,13 @@ class RegisterAccess {
    * Finds the register among those of its CRn; an unknown one traps to EL2.
    * @param refuse the exception where EL0 accesses an unknown one
    */
-  dispatch(c: Code, encoding: Local, body: (register: SystemRegister) => void, refuse = () => c.run(this.undefinedInstruction)): void {
+  dispatch(
+    c: Code,
+    direction: RegisterMove,
+    body: (register: SystemRegister) => void,
+    refuse = () => c.run(this.undefinedInstruction),
+  ): void {
+    const encoding = c.parameter(0);
     if (hasEl2(this.library)) redirect(c, encoding);
     c.switch(
       encoding.shrU(7).and(15),
@@ -110,7 +117,7 @@ class RegisterAccess {
     const trap = () => c.run(exceptionFunction(this.library, "trap"), c.call(this.#syndrome));
     const above = () => {
       if (!hasEl2(this.library)) return trap();
-      c.if(trapsUnknown(c, encoding), () => c.run(raiseToEl2(this.library), c.call(this.#syndrome)), () => {
+      c.if(trapsUnknown(c, encoding, direction, this.features), () => c.run(raiseToEl2(this.library), c.call(this.#syndrome)), () => {
         c.if(isAbove(c, encoding), () => c.run(this.undefinedInstruction), trap);
       });
     };
@@ -122,7 +129,7 @@ class RegisterAccess {
    * function ends with it.
    */
   trapToEl2(c: Code, { name }: SystemRegister, direction: RegisterMove): void {
-    const traps = hasEl2(this.library) ? trapOf(c, name, direction) ?? trapsInterface(c, name) : undefined;
+    const traps = hasEl2(this.library) ? trapOf(c, name, direction, this.features) ?? trapsInterface(c, name) : undefined;
     if (!traps) return;
     c.if(traps, () => {
       c.run(raiseToEl2(this.library), c.call(this.#syndrome));
@@ -142,7 +149,7 @@ const atEl0 = (c: Code) => pstate(c).and(Pstate.ElMask).not();
 /** MRS. */
 function defineReads(library: Library, access: RegisterAccess): void {
   const c = new Code(defineFunction(library, "readSystemRegister")), refuse = () => access.refuseRead(c, c.parameter(0));
-  access.dispatch(c, c.parameter(0), (register) => {
+  access.dispatch(c, "read", (register) => {
     const { read } = register;
     if (!read) c.run(access.undefinedInstruction);
     else {
@@ -159,7 +166,7 @@ function defineReads(library: Library, access: RegisterAccess): void {
 /** MSR (register). */
 function defineWrites(library: Library, access: RegisterAccess): void {
   const c = new Code(defineFunction(library, "writeSystemRegister"));
-  access.dispatch(c, c.parameter(0), (register) => {
+  access.dispatch(c, "write", (register) => {
     const { name, write } = register;
     if (!write) c.run(access.undefinedInstruction);
     else {

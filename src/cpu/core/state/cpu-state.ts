@@ -320,6 +320,11 @@ export const CPU = {
   CNTHV_CTL_EL2: doubleword(),
   CNTHV_CVAL_EL2: doubleword(),
   VSESR_EL2: doubleword(),
+  HFGRTR_EL2: doubleword(),
+  HFGWTR_EL2: doubleword(),
+  HFGITR_EL2: doubleword(),
+  HDFGRTR_EL2: doubleword(),
+  HDFGWTR_EL2: doubleword(),
   /**
    * The virtual CPU interface of the GIC. AP1R0 follows AP0R0, and the list registers each other.
    */

@@ -140,6 +140,8 @@ export const FEATURES = table({
   FEAT_I8MM: { since: 8.2, architecture: 8.6, requires: ["FEAT_AdvSIMD"], fields: [["ISAR1", 52, 1]], hwcaps: ["i8mm"] },
   FEAT_BF16: { since: 8.2, architecture: 8.6, requires: ["FEAT_AdvSIMD"], fields: [["ISAR1", 44, 1]], hwcaps: ["bf16"] },
   FEAT_DGH: { since: 8, architecture: 8.6, fields: [["ISAR1", 48, 1]], hwcaps: ["dgh"] },
+  // A matter of EL2.
+  FEAT_FGT: { since: 8.6, fields: [["MMFR0", 56, 1]] },
   FEAT_ECV: { since: 8.6, architecture: 8.6, fields: [["MMFR0", 60, 1]], hwcaps: ["ecv"] },
   FEAT_AFP: { since: 8.7, requires: ["FEAT_FP"], fields: [["MMFR1", 44, 1]], hwcaps: ["afp"] },
   FEAT_RPRES: { since: 8.7, requires: ["FEAT_AFP"], fields: [["ISAR2", 4, 1]], hwcaps: ["rpres"] },

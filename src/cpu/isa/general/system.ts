@@ -71,15 +71,18 @@ const anywhere = () => {};
  */
 const PLAIN_REGISTERS = { SP_EL0: "100001000001000", TPIDR_EL0: "101111010000010", TPIDR_EL1: "100011010000100" } as const;
 
+/** Where EL2 may trap them, accesses are those of other registers. */
+const FINELY_TRAPPED = ["FEAT_EL2", "FEAT_FGT"] as const;
+
 /** MRS and MSR of a plain register; `guard` says from where it can be reached. */
 function plainRegister(name: keyof typeof PLAIN_REGISTERS, guard: ($: Builder) => void): Instruction[] {
-  const number = PLAIN_REGISTERS[name];
+  const number = PLAIN_REGISTERS[name], options = { unless: name === "SP_EL0" ? [] : FINELY_TRAPPED };
   return [
-    insn(`MRS ${name}`, `1101010100 1 1 ${number} Rt`, {}, (f) => `mrs\t${x(f.Rt)}, ${name.toLowerCase()}`, ({ Rt }, $) => {
+    insn(`MRS ${name}`, `1101010100 1 1 ${number} Rt`, options, (f) => `mrs\t${x(f.Rt)}, ${name.toLowerCase()}`, ({ Rt }, $) => {
       guard($);
       $.setR(Rt, $.state(name));
     }),
-    insn(`MSR ${name}`, `1101010100 0 1 ${number} Rt`, {}, (f) => `msr\t${name.toLowerCase()}, ${x(f.Rt)}`, ({ Rt }, $) => {
+    insn(`MSR ${name}`, `1101010100 0 1 ${number} Rt`, options, (f) => `msr\t${name.toLowerCase()}, ${x(f.Rt)}`, ({ Rt }, $) => {
       guard($);
       $.setState(name, $.X(Rt));
     }),

@@ -34,7 +34,7 @@
 //   each shape: compares, moves. In it these fields are constants, and XZR costs nothing. Give
 //   these only for what is frequent.
 // - *feature*: the name of the feature (features.ts) whose CPUs have it; none: every CPU has it.
-//   *also*: another feature that they must have.
+//   *also*: another feature that they must have. *unless*: CPUs with all of these do not have it.
 // - *fp*: true when CPACR_EL1.FPEN traps the instruction. It is known by itself where vector
 //   registers are read or written, or a state of FPCR or FPSR.
 // - *assembly*: the text of `objdump -d -M no-aliases`, mnemonic and operands separated by a tab;
@@ -70,6 +70,7 @@ interface InstructionOptions<P extends string, S extends string> {
   readonly fp?: boolean;
   readonly feature?: FeatureName;
   readonly also?: FeatureName;
+  readonly unless?: readonly FeatureName[];
 }
 
 /** The place of a field in the word. */
@@ -94,6 +95,7 @@ export interface Instruction {
   readonly fp: boolean;
   readonly feature: FeatureName | undefined;
   readonly also: FeatureName | undefined;
+  readonly unless: readonly FeatureName[];
   readonly when: (shape: FieldValues) => boolean;
   readonly unallocated: (fields: FieldValues) => boolean;
   readonly unpredictable: (fields: FieldValues) => boolean;
@@ -224,6 +226,7 @@ export function insn<const P extends string, const S extends string = "">(
     fp: options.fp ?? false,
     feature: options.feature,
     also: options.also,
+    unless: options.unless ?? [],
     when: (options.when ?? ALWAYS) as Instruction["when"],
     unallocated: (options.unallocated ?? ALWAYS_ALLOCATED) as Instruction["unallocated"],
     unpredictable: (options.unpredictable ?? (() => false)) as Instruction["unpredictable"],

@@ -363,6 +363,7 @@ const FIELDS: Readonly<Record<IdRegister, Readonly<Record<number, Probe | Unseen
     28: (cpu) => !reaches(cpu, ...KIB_4, 25) ? 0xf : reaches(cpu, ...KIB_4, 12, DS) ? 1 : 0,
     32: unseen("pages of stage 2"),
     40: unseen("pages of stage 2"),
+    56: unseen("fine-grained traps are EL2's"),
     60: anywhere([1, "mrs x1, cntvctss_el0", 0xd53b_e0c1]),
   },
   MMFR1: {
