@@ -99,14 +99,54 @@ const WRITTEN: readonly Healthy[] = [
   { name: "memory that the other polls, and writes at ticks", guest: "WRITE_AT_TICKS", more: peer("POLL_BOARD"), until: 0.1e9 },
 ];
 
+/** Polls a queue or a doorbell of a VM that does nothing for it. */
+const inVain = (name: string, guest: string, other: string, polls: Readonly<Record<string, unknown>>): Broken => ({
+  ...{ name, guest, more: peer(other), next: /^el2 disasm x/, fact: { code: "exit-loop" } },
+  ...{ because: [{ code: "polls", ...polls }], first: "polls" },
+});
+const polledRing = (name: string, guest: string, other: string, what: Readonly<Record<string, unknown>>): Broken => ({
+  ...{ name, guest, more: peer(other), next: /^el2 disasm x/ },
+  fact: {
+    code: "deadlock",
+    steps: [{ vm: "vm:x", what: { by: "vm:y", ...what }, at: { symbol: /./ } }, { vm: "vm:y", what: { by: "vm:x" } }],
+  },
+});
+const MESSAGES = { call: "msgqueue_receive", through: /^mq:/, until: "send to", by: "vm:y" } as const;
+const BELL = { call: "doorbell_receive", through: /^db:/, until: "ring", by: "vm:y" } as const;
+const ROOM = { call: "msgqueue_send", through: /^mq:/, until: "receive from", by: "vm:y" } as const;
+
+const POLLED_CALLS: readonly Broken[] = [
+  polledRing("messages of a VM that waits for one", "POLL_MESSAGES", "ANSWER_MESSAGE", { through: /^mq:/, until: "send to" }),
+  polledRing("a bell of a VM that waits for its own", "POLL_BELL", "ANSWER_BELL", { through: /^db:/, until: "ring" }),
+  polledRing("messages of a VM that polls, too", "POLL_MESSAGES", "POLL_MESSAGES", { through: /^mq:/, until: "send to" }),
+  inVain("messages of a VM that has ended", "POLL_MESSAGES", "END", { ...MESSAGES, ended: true }),
+  inVain("messages of a VM that sleeps for ever", "POLL_MESSAGES", "SLEEP_DEAF", { ...MESSAGES, ended: false }),
+  inVain("a bell of a VM that has ended", "POLL_BELL", "END", { ...BELL, ended: true }),
+  inVain("room in a queue of a VM that loops", "POLL_ROOM", "LOOP", { ...ROOM, ended: false }),
+];
+const POLLED_IN_TIME: readonly Healthy[] = [
+  { name: "messages that come at ticks", guest: "POLL_MESSAGES", more: peer("SEND_AT_TICKS"), until: 0.1e9 },
+  { name: "a bell that is rung at ticks", guest: "POLL_BELL", more: peer("RING"), until: 0.1e9 },
+  { name: "room in a queue that is emptied at ticks", guest: "POLL_ROOM", more: peer("TAKE_AT_TICKS"), until: 0.1e9 },
+  {
+    name: "messages of a VM that is started by hand",
+    guest: "POLL_MESSAGES",
+    more: peer("TICK", { keys: 'start = "manual"' }),
+    until: 0.1e9,
+  },
+  { name: "a bell of a VM that starts again", guest: "POLL_BELL", more: peer("END", { keys: 'on_exit = "restart"' }), until: 0.1e9 },
+];
+
 /** By what the guest waits for. */
 export const BROKEN_PEERS: Readonly<Record<string, readonly Broken[]>> = {
   "waits for a VM that does something else": IN_VAIN,
   "sends that arrive nowhere": SENDS,
   "a ring of different waits": POLLED,
+  "polls in vain": POLLED_CALLS,
 };
 export const HEALTHY_PEERS: Readonly<Record<string, readonly Healthy[]>> = {
   "waits for a VM that does something else": ANSWERED,
   "sends that arrive nowhere": HEARD,
   "a ring of different waits": WRITTEN,
+  "polls in vain": POLLED_IN_TIME,
 };

@@ -18,6 +18,9 @@ enum guest {
   SEND_HALF_A_PACKET,
   SEND_HALF_AND_WHOLE,
   SEND_SOMETHING,
+  POLL_MESSAGES,
+  POLL_BELL,
+  POLL_ROOM,
   // The other.
   POLL_OWN_MEMORY,
   POLL_BOARD,
@@ -37,6 +40,8 @@ enum guest {
   RING_ONCE,
   HEAR_ONE_FLAG,
   RING_TWO_FLAGS,
+  SEND_AT_TICKS,
+  TAKE_AT_TICKS,
 };
 
 enum { NOWHERE = 0x70000000, WAITER_BELL = 2, PEER_BELL = 3 };
@@ -223,6 +228,19 @@ void guest_main(void) {
     doorbell_send(bell_to_ring(PEER_BELL), 0);
     hear(bell);
     break;
+  // No interrupt is asked for: the calls alone tell.
+  case POLL_MESSAGES:
+    find_messages();
+    for (struct ball ball;; send_message())
+      while (!ball_receive(&messages, &ball)) continue;
+  case POLL_BELL:
+    bell = fdt_cells2(labelled_bell("qcom,gunyah-doorbell", WAITER_BELL), "reg", 0), other = bell_to_ring(PEER_BELL);
+    for (;; ring(other))
+      while (!doorbell_receive(bell, ~0ull).x[1]) continue;
+  case POLL_ROOM:
+    find_messages();
+    for (struct ball ball = {0};; sink++)
+      while (msgqueue_send(messages.tx, &ball, sizeof ball, MSGQUEUE_SEND_PUSH).x[0] == GUNYAH_MSGQUEUE_FULL) continue;
   case POLL_OWN_MEMORY:
     while (!flag) continue;
     ring(bell_to_ring(WAITER_BELL));
@@ -299,6 +317,14 @@ void guest_main(void) {
       ring(other);
       after_ms(1);
     }
+  case SEND_AT_TICKS:
+    find_messages();
+    for (timer_every(ticks_per_second() / 50);; send_message()) rest();
+  case TAKE_AT_TICKS:
+    find_messages();
+    timer_every(ticks_per_second() / 50);
+    for (struct ball ball;; rest())
+      while (ball_receive(&messages, &ball)) continue;
   case WRITE_AND_RING:
     timer_every(ticks_per_second() / 50);
     for (other = bell_to_ring(WAITER_BELL);;) {

@@ -18,6 +18,8 @@ import {
   type Awaited,
   awaitedText,
   type CodeRange,
+  fixFirst,
+  type PolledEnd,
   portText,
   rangeText,
   VERDICT_FACTS,
@@ -98,6 +100,16 @@ export type Evidence =
   | { readonly code: "masked-pending"; readonly irq: string; readonly vcpu: string; readonly mask: "I" | "F" }
   /** A VM that shared memory which a loop reads, and its end in virtual time (ns). */
   | { readonly code: "ended-writer"; readonly vm: string; readonly fact: VerdictFact; readonly ended_ns: string }
+  /** A loop polls a queue or doorbell, in which it finds nothing; `by`: who would have to act. */
+  | {
+    readonly code: "polls";
+    readonly call: string;
+    readonly at: CodeRange;
+    readonly through: string;
+    readonly until: PolledEnd;
+    readonly by: string | null;
+    readonly ended: boolean;
+  }
   /** A loop reads a ring of a device, which waits for its driver. */
   | { readonly code: "polled-device"; readonly vcpu: string; readonly range: CodeRange; readonly state: SourceState }
   | { readonly code: "esr"; readonly esr: string }
@@ -265,6 +277,7 @@ const MISSED_WAYS_OUT: { readonly [M in Missed]: string } = {
 
 /** Answers of PSCI and the TRNG that are errors (Arm DEN 0022, 5.2.2; DEN 0098, 2.2). */
 const INVALID = "-2",
+  POLLED: Readonly<Record<PolledEnd, string>> = { "send to": "no message in", "receive from": "no room in", "ring": "no flag in" },
   ANSWERS: Readonly<Record<string, string>> = { "-1": "NOT_SUPPORTED", [INVALID]: "INVALID_PARAMETERS", "-3": "DENIED" };
 
 export const EVIDENCE = new Facts<Evidence>({
@@ -298,6 +311,14 @@ export const EVIDENCE = new Facts<Evidence>({
   "masked-pending": ({ irq, vcpu, mask }) => `${irq} is pending, and ${vcpu} does not take it: PSTATE.${mask} is set`,
   "ended-writer": ({ vm, fact, ended_ns }) =>
     `${vm}, which shares memory that it reads, ended at ${timeText(Number(ended_ns))}: ${VERDICT_FACTS.text(fact)}`,
+  "polls": ({ call, at, through, until, by, ended }) =>
+    `${call} at ${rangeText(at)} finds ${POLLED[until]} ${through} each time, and ${
+      by === null
+        ? `nobody is there to ${until} it`
+        : ended
+        ? `${by}, which would ${until} it, has ended`
+        : `waits for ${by} to ${until} it`
+    }`,
   "polled-device": ({ vcpu, range, state }) => `${vcpu} polls ${rangeText(range)} for a device: ${SOURCE_STATES.text(state)}`,
   "esr": ({ esr }) => `ESR_EL1 ${esr}`,
   "far": ({ range }) => `FAR_EL1 ${rangeText(range)}`,
@@ -406,6 +427,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "own-lock": () => "release the lock before it is taken again, or store 0 there at the start",
   "masked-pending": ({ mask }) => `clear PSTATE.${mask} where it waits (DAIFClr), or ${mask} of SPSR_EL1 before ERET`,
   "ended-writer": ({ vm }) => way`start ${vm} again: \`${hint("vm start", vm)}\``,
+  "polls": ({ by, ended }) => by === null ? undefined : ended ? way`start ${by} again: \`${hint("vm start", by)}\`` : fixFirst(by),
   "unserved-call": () => "take -1 for an answer, and do without the function",
   "barred": ({ barrier, then }) => stoppedWayOut(barrier, then),
   "unwritten": ({ pa, value }) => way`find what should write it: \`${hint("who", pa, { size: value.length / 2 - 1 })}\` has the last store`,

@@ -28,13 +28,16 @@ export type CodeRange = {
  * memory, or to send a frame to a network card.
  */
 export type Awaited = {
-  /** `irq:ping/961 (mq:290 rx)`; empty for a parcel, memory, or a card that is polled. */
+  /** `irq:ping/961 (mq:290 rx)`; empty for a parcel, memory, or a card, queue or doorbell that is polled. */
   readonly irq: string;
   readonly by: string;
   /** The queue, doorbell, parcel, address or card. */
   readonly through: string;
-  readonly until: "accept" | "release" | "write" | "send a frame to" | null;
+  readonly until: "accept" | "release" | "write" | "send a frame to" | PolledEnd | null;
 };
+
+/** What ends the polling of a queue or a doorbell. */
+export type PolledEnd = "ring" | "send to" | "receive from";
 
 /** An exception, and the place that raised it. */
 type RaisedException = { readonly exception: string; readonly at: CodeRange };
@@ -267,7 +270,8 @@ const PEER_DOES = {
 } as const;
 export type PeerDoes = keyof typeof PEER_DOES;
 
-const fixFirst = (vm: string) => way`fix ${vm} first: \`${hint("diagnose", vm)}\``;
+/** The way out of a wait for a VM that does something else. */
+export const fixFirst = (vm: string) => way`fix ${vm} first: \`${hint("diagnose", vm)}\``;
 
 /** Interrupts by the bit of PSTATE that masks them. */
 const MASKED_BY = { I: "an interrupt", F: "an interrupt of group 0 (an FIQ)" } as const;

@@ -24,7 +24,7 @@ const SURVIVED: ReadonlySet<LinuxFinding["code"]> = new Set<LinuxFinding["code"]
 /** Evidence that is not of a failure, whatever its values: values, ends of waits, progress. */
 const NOT_FAILED: ReadonlySet<Evidence["code"]> = new Set<Evidence["code"]>([
   ...["esr", "far", "masked", "reads", "reads-register", "priority", "rivals", "source", "condition"] as const,
-  ...["answers", "raises", "step", "nobody", "only-itself", "no-kvm", "device-atomic", "masked-input"] as const,
+  ...["answers", "raises", "step", "nobody", "only-itself", "no-kvm", "device-atomic", "masked-input", "polls"] as const,
   ...["console", "in-progress", "state", "state-since"] as const,
 ]);
 /** Evidence that nothing was set or used. */

@@ -1,6 +1,6 @@
 // Why a loop of a vCPU does not end: a return to itself, a store-exclusive that cannot succeed, a
-// lock that it holds itself, calls that are answered the same each time, an interrupt that PSTATE
-// masks, and VMs that shared what it reads and have ended.
+// lock that it holds itself, calls that are answered the same each time, queues and doorbells that
+// nobody uses, an interrupt that PSTATE masks, and VMs that shared what it reads and have ended.
 
 import { type EndlessLoop, Pstate } from "../../../cpu/core/interface.ts";
 import { functionName, Icc, Intid, type Vcpu } from "../../../machine/hypervisor/inspect.ts";
@@ -126,6 +126,14 @@ export function sameAnswers(view: View, vcpu: Vcpu, prospects: Prospects, loop: 
       answer: String(answer),
       other: other ? { vcpu: view.vcpu(other), asleep: isAsleep(other) } : null,
     };
+  });
+}
+
+/** The calls by which a loop polls queues and doorbells, with the other end of each. */
+export function polledEnds(view: View, vcpu: Vcpu, prospects: Prospects, loop: EndlessLoop): OfCode<Evidence, "polls">[] {
+  return prospects.polled(vcpu, loop).map(({ pc, call, object, until, raisers = [], gone: [gone] }) => {
+    const [by = gone ?? null] = raisers;
+    return { code: "polls", call, at: rangeOf(view, vcpu, pc), through: view.object(object), until, by, ended: by !== null && by === gone };
   });
 }
 

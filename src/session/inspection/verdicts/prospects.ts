@@ -9,9 +9,10 @@ import { Fid } from "../../../machine/abi/smccc.ts";
 import { writersOf } from "../readers/objects/read-memory.ts";
 import type { View } from "../readers/inspected.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
+import { type PolledCall, polledCall } from "./polled-calls.ts";
 import { deviceState, slotsOf } from "./source-states.ts";
 import { deviceRegister, isAnyBusy, type Steady, systemRegister } from "./steady-registers.ts";
-import { isAble, isAsleep, isOnline, sendersOf, type Sleep, sleepOf } from "./sleep.ts";
+import { isAble, isAsleep, isOnline, raisersOf, sendersOf, type Sleep, sleepOf, type Waker } from "./sleep.ts";
 
 /**
  * Instructions within which a loop has to come back to its state: some turns of a lock with its
@@ -60,6 +61,8 @@ export class Prospects {
   readonly #outlooks = new Map<Vcpu, Outlook>();
   /** By vCPU and place. */
   readonly #answered = new Map<Vcpu, Map<bigint, AnsweredCall>>();
+  /** By vCPU and place. */
+  readonly #polled = new Map<Vcpu, Map<bigint, PolledCall>>();
   readonly #sleeps = new Map<Vcpu, Sleep>();
   /** Address spaces in which a vCPU gets on. */
   readonly #working = new Set<AddressSpace | undefined>();
@@ -132,7 +135,8 @@ export class Prospects {
     const found = view.system.symbols.core.questions.outlook(vcpu.registers, {
       signaled: (vcpu.gic.irq ? Pstate.I : 0) | (vcpu.gic.fiq ? Pstate.F : 0),
       expected: Pstate.I | (vcpu.gic.enablesGroup(0) ? Pstate.F : 0),
-      answer: (call: AskedCall) => call.immediate === 0 ? this.#answer(vcpu, call) : this.#refusal(vcpu, call.pc),
+      answer: (call: AskedCall) =>
+        call.immediate === 0 ? this.#answer(vcpu, call) : this.#polls(vcpu, call) ?? this.#refusal(vcpu, call.pc),
       register: (va, size) => given(`${va}/${size}`, deviceRegister(view, vcpu, va, size)),
       system: (name) => given(name, systemRegister(view, vcpu, name)),
       // As it was the last time: the instruction that asked, at that address.
@@ -154,6 +158,19 @@ export class Prospects {
   /** The SMCCC calls of a loop. */
   answered(vcpu: Vcpu, { first, last }: EndlessLoop): AnsweredCall[] {
     return [...this.#answered.get(vcpu)?.values() ?? []].filter(({ pc }) => pc >= first && pc <= last);
+  }
+
+  /** X0 to X7 after a hypercall that finds nothing in its queue or doorbell, which is noted. */
+  #polls(vcpu: Vcpu, call: AskedCall): readonly bigint[] | undefined {
+    const found = polledCall(vcpu, call), polled = this.#polled.get(vcpu) ?? new Map<bigint, PolledCall>();
+    if (found) this.#polled.set(vcpu, polled.set(call.pc, found));
+    return found?.answer;
+  }
+
+  /** The calls by which a loop polls queues and doorbells, and who has to act on each. */
+  polled(vcpu: Vcpu, { first, last }: EndlessLoop): readonly (PolledCall & Pick<Waker, "raisers" | "gone">)[] {
+    return [...this.#polled.get(vcpu)?.values() ?? []].filter(({ pc }) => pc >= first && pc <= last)
+      .map((one) => ({ ...raisersOf(this.view, one.source, vcpu), ...one }));
   }
 
   /**
@@ -188,8 +205,10 @@ export class Prospects {
   writers(vcpu: Vcpu, loop: EndlessLoop): Vcpu[] {
     const spaces = new Set(loop.inputs.flatMap(({ pa }) => this.#writersOf(pa)));
     if (loop.calls > 0 && vcpu.addressSpace) spaces.add(vcpu.addressSpace);
+    const others = new Set(this.polled(vcpu, loop).flatMap(({ raisers = [] }) => raisers));
     return this.view.vcpus().filter((one) =>
-      one !== vcpu && !one.native && isLive(one) && one.addressSpace && spaces.has(one.addressSpace)
+      one !== vcpu && !one.native && isLive(one) && one.addressSpace &&
+      (spaces.has(one.addressSpace) || others.has(this.view.vmOf(one.addressSpace)))
     );
   }
 
@@ -205,6 +224,7 @@ export class Prospects {
     if (loop) {
       if (this.#changeable.has(vcpu)) return true;
       if (this.writers(vcpu, loop).some((one) => !this.#stuck.has(one))) return true;
+      if (this.polled(vcpu, loop).some(({ raisers }) => raisers?.some((vm) => this.#isVmFree(vm)) ?? true)) return true;
       // A device of the VM may be about to write what it was asked for.
       if (loop.inputs.length > 0 && this.#mayWrite(vcpu)) return true;
       if (!loop.open) return false;

@@ -24,7 +24,7 @@ import { deviceAt } from "./steady-registers.ts";
 import { polledState } from "./source-states.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
 import { loopEnd } from "../causes/loop-ends.ts";
-import { barredSgis, endedWriters, maskedPending, returnToItself, sameAnswers, vainExclusives } from "./loop-evidence.ts";
+import { barredSgis, endedWriters, maskedPending, polledEnds, returnToItself, sameAnswers, vainExclusives } from "./loop-evidence.ts";
 import { isMasked, type Prospects } from "./prospects.ts";
 import { isQuiet } from "./quiet.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
@@ -143,6 +143,7 @@ function spins({ view, vm, irqs, others }: Patient, vcpu: Vcpu): Verdict<"spins"
     return { fact: { code: "wfi-returns", vcpu: id, at, mask }, evidence: [masked(vcpu)], next: hint("irq ls", vmOfName(nameOf(id))) };
   }
   const evidence = [
+    ...polledEnds(view, vcpu, prospects, loop),
     ...sameAnswers(view, vcpu, prospects, loop),
     ...vainExclusives(view, vcpu, loop, prospects),
     ...endedWriters(view, vcpu, loop, others),
@@ -317,7 +318,7 @@ function waitsInLoop(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"wai
       interruptible: loop.open,
       writers: prospects.writers(vcpu, loop).map((one) => view.vcpu(one)),
     },
-    evidence: readsOf(view, vcpu, loop),
+    evidence: [...polledEnds(view, vcpu, prospects, loop), ...readsOf(view, vcpu, loop)],
   };
 }
 

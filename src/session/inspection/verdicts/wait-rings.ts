@@ -93,12 +93,15 @@ function waitsOfSleep(view: View, { vm, wakers }: Sleep, vcpu: Vcpu, isInGraph: 
   );
 }
 
-/** A loop waits for those that can write what it reads. */
+/** A loop waits for those that can write what it reads, or fill or empty what it polls. */
 function waitsOfLoop(view: View, prospects: Prospects, vcpu: Vcpu, isInGraph: (vm: string) => boolean): PeerWait[] {
   const loop = prospects.loop(vcpu);
   if (!loop) return [];
   const vm = view.vmOf(vcpu.addressSpace), at = rangeOf(view, vcpu, loop.first, loop.last);
-  return loop.inputs.flatMap(({ va, pa }) => {
+  const polled = prospects.polled(vcpu, loop).flatMap(({ object, until, raisers = [] }) =>
+    raisers.filter(isInGraph).map((by) => ({ vm, what: { irq: "", by, through: view.object(object), until }, at, waker: undefined }))
+  );
+  const stores = loop.inputs.flatMap(({ va, pa }) => {
     const { ipa } = view.system.symbols.core.questions.inspect(vcpu.registers, va);
     const name = view.vmNameOf(vcpu.addressSpace), through = ipaId(name, Number(ipa));
     const card = slotsOf(view, name).find(({ device }) => device.transport?.queues.some((queue) => queue.holds(ipa)));
@@ -109,6 +112,7 @@ function waitsOfLoop(view: View, prospects: Prospects, vcpu: Vcpu, isInGraph: (v
     return (senders ?? writersOf(view, pa).map((space) => view.vmOf(space))).filter(isInGraph)
       .map((by) => ({ vm, what: { ...awaits, by }, at, waker: undefined }));
   });
+  return [...polled, ...stores];
 }
 
 export const RING_OF_SLEEPS = verdictRule({
