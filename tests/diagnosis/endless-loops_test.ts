@@ -14,6 +14,8 @@ import { runHealthy } from "./healthy.ts";
 
 /** Virtual time (ns) by which each is in its loop, and for which healthy ones are asked. */
 const BEGUN = 30e6, HEALTHY_FOR = 60e6;
+/** Virtual time (ns) in which a lock is taken and released, and between two questions at most. */
+const HELD_FOR = 80e6, APART = 8e6;
 
 const folder = await Deno.makeTempDir({ prefix: "el2-loops-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -53,6 +55,8 @@ const FIQS =
   "timer_period\nmsr cntv_tval_el0, x2\nmov x3, #1\nmsr icc_igrpen0_el1, x3\nmsr cntv_ctl_el0, x3\n";
 const FIQ_VECTORS = ".balign 2048\nvectors: .zero 0x300\nmrs x13, icc_iar0_el1\nmsr cntv_tval_el0, x2\nmov w14, #1\nstr w14, [x20]\n" +
   "msr icc_eoir0_el1, x13\neret\n.balign 2048";
+/** Takes the lock X20 by exchanging it, which stores 1 whether it was taken or not. */
+const TAKE = "9: mov w1, #1\nldaxr w0, [x20]\nstxr w3, w1, [x20]\ncbnz w3, 9b\ncbnz w0, 9b\n";
 const BOARD = "mov64 x1, 0x40001000\n";
 
 const LOOPS: Readonly<Record<string, Loop>> = {
@@ -84,6 +88,28 @@ const LOOPS: Readonly<Record<string, Loop>> = {
     ),
     first: { code: "own-lock", lock: { first: "0x80180000" }, value: "0x1" },
     wayOut: /^release the lock/,
+  },
+  "exchanges for a lock that it has taken": {
+    ...either(
+      (unlock) =>
+        `mov64 x20, 0x80180000\nbl lock\n${unlock}\nbl lock\nsleep_healthily\nlock: mov w1, #1\n1: swpa w1, w0, [x20]\ncbnz w0, 1b\nret`,
+      "nop",
+      "stlr wzr, [x20]",
+    ),
+    first: { code: "own-lock", lock: { first: "0x80180000" }, interrupted: null },
+    wayOut: /^release the lock/,
+  },
+  "takes in a handler the lock of the code that it interrupts": {
+    ...either(
+      (daif) =>
+        `mov64 x20, 0x80180000\n${VECTORS}${TICKS}msr daifclr, #2\n2: ${daif}\n${TAKE}mov64 x5, 10000000\n7: subs x5, x5, #1\nb.ne 7b\n` +
+        `stlr wzr, [x20]\nmsr daifclr, #2\nb 2b\n.balign 2048\nvectors: .zero 0x280\nmrs x13, icc_iar1_el1\n${TAKE}stlr wzr, [x20]\n` +
+        "msr cntv_tval_el0, x2\nmsr icc_eoir1_el1, x13\neret\n.balign 2048",
+      "nop",
+      "msr daifset, #2",
+    ),
+    first: { code: "own-lock", lock: { first: "0x80180000" }, interrupted: { first: /^0x8/ } },
+    wayOut: /^mask interrupts/,
   },
   "takes two locks in another order than its other CPU": {
     ...either(
@@ -218,8 +244,15 @@ const LOOPS: Readonly<Record<string, Loop>> = {
   "polls memory whose other user has ended": {
     ...either((poll) => `${BOARD}${poll}\nsleep_healthily`, "1: ldr w0, [x1]\ncbz w0, 1b", "ldr w0, [x1]"),
     other: "mov64 x0, 0x84000008\nhvc #0",
-    first: { code: "ended-writer", vm: "vm:other", fact: { code: "off" } },
-    wayOut: /^start vm:other again/,
+    first: { code: "ended-writer", vm: /^vm:other/, fact: { code: "off" } },
+    wayOut: /^start vm:other\d+ again/,
+  },
+  "waits for a lock that another VM had taken at its end": {
+    sick: `${BOARD}8: ldr w0, [x1]\ncbz w0, 8b\nmov x20, x1\n${TAKE}sleep_healthily`,
+    healed: `${BOARD}add x20, x1, #64\n${TAKE}sleep_healthily`,
+    other: `${BOARD}mov x20, x1\n${TAKE}mov64 x0, 0x84000008\nhvc #0`,
+    first: { code: "left-lock", vm: /^vm:other/, fact: { code: "off" }, lock: { first: "0x40001000" }, value: "0x1" },
+    wayOut: /^have vm:other\d+ release the lock before it ends/,
   },
 };
 const NAMES = Object.keys(LOOPS);
@@ -227,16 +260,18 @@ const NAMES = Object.keys(LOOPS);
 /** A machine in which each guest is a VM: x0, x1 and so on. */
 async function machineOf(which: "sick" | "healed"): Promise<GuestSystem> {
   const vm = (name: string, keys = "") => `[vm.${name}]\nimage = "${name}.bin"\nmemory = "4MiB"\n${keys}\n`;
+  const links: string[] = [];
   const sections = await Promise.all(
     Object.values(LOOPS).map(async ({ keys, other, ...guest }, index) => {
       await assembleGuest(folder, `x${index}`, guest[which]);
       if (other === undefined) return vm(`x${index}`, keys);
-      await assembleGuest(folder, "other", other);
-      const board = `[link]\nboard = { kind = "shm", label = 1, size = "64KiB", access = { x${index} = "rw", other = "rw" } }\n`;
-      return `${vm(`x${index}`, keys)}${vm("other")}${board}`;
+      const name = `other${index}`;
+      await assembleGuest(folder, name, other);
+      links.push(`board${index} = { kind = "shm", label = ${index}, size = "64KiB", access = { x${index} = "rw", ${name} = "rw" } }\n`);
+      return `${vm(`x${index}`, keys)}${vm(name)}`;
     }),
   );
-  return await demoSystem(`el2 = 1\n[machine]\ncpus = 8\n${sections.join("")}`, undefined, folder);
+  return await demoSystem(`el2 = 1\n[machine]\ncpus = 8\n${sections.join("")}[link]\n${links.join("")}`, undefined, folder);
 }
 
 const verdicts = once(async () => {
@@ -251,6 +286,25 @@ for (const [name, { first, wayOut }] of Object.entries(LOOPS)) {
     assert.ok(!row.healthy, row.text);
     assert.ok(fits(row.because[0], first), `${row.text}\n${JSON.stringify(row.because)}`);
     assert.match(row.way_out ?? "-", wayOut);
+  });
+}
+
+/** A lock that each attempt stores to is memory that others write, and that is right. */
+for (const [name, take] of Object.entries({ exclusives: TAKE, "an exchange": "mov w1, #1\n1: swpa w1, w0, [x20]\ncbnz w0, 1b\n" })) {
+  Deno.test(`healthy: a CPU waits by ${name} for a lock that another one has taken for long`, async () => {
+    const held = `mov64 x20, 0x80180000\nmov w0, #1\nstr w0, [x20]\n${cpuOn}${take}sleep_healthily\nsecond: mov64 x20, 0x80180000\n` +
+      `mov64 x5, 15000000\n7: subs x5, x5, #1\nb.ne 7b\nstlr wzr, [x20]\n${OFF}`;
+    await assembleGuest(folder, "held", held);
+    const text = 'el2 = 1\n[machine]\ncpus = 2\n[vm.x]\nimage = "held.bin"\nmemory = "4MiB"\nvcpus = 2\n';
+    const system = await demoSystem(text, undefined, folder), random = new Random(7);
+    const said: string[] = [];
+    for (let time = 0; time < HELD_FOR; time += random.below(APART)) {
+      runUntil(system, time);
+      const [row] = rows(system, "diagnose", { filter: "id=vm:x" });
+      assert.ok(row?.healthy ?? true, row?.text);
+      said.push(row?.fact.code ?? "");
+    }
+    assert.ok(said.includes("waits-in-loop") && said.at(-1) === "waits", `${said}`);
   });
 }
 

@@ -70,6 +70,8 @@ export class Stretch {
   first = (1n << 64n) - 1n;
   last = 0n;
   readonly reads = new Map<bigint, SeenWord>();
+  /** Addresses that it reads and writes at once. */
+  readonly atomics = new Set<bigint>();
   yields = false;
   sleeps = false;
   open = false;
@@ -124,6 +126,7 @@ export class Evaluation {
     if (prospect.from !== undefined) this.state.pc = prospect.from;
     this.#values = new InstructionValues(this.state, ({ place, instruction, offset }) => {
       const { pa, va } = this.#placeOf(place);
+      this.stretch.atomics.add(va);
       return this.#see(va + BigInt(offset), pa + offset, widthOf(instruction));
     });
   }

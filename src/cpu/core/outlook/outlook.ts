@@ -14,7 +14,10 @@ export interface EndlessLoop {
   readonly length: number;
   readonly first: bigint;
   readonly last: bigint;
-  /** Memory that it reads and does not write itself. */
+  /**
+   * Memory that it reads and does not write itself, or exchanges for what it has: a lock that is
+   * taken.
+   */
   readonly inputs: readonly SeenWord[];
   /** It executes WFE or YIELD; WFI that returns at once. */
   readonly yields: boolean;
@@ -105,7 +108,7 @@ function loopOf(evaluation: Evaluation): EndlessLoop {
 }
 
 function inputsOf({ state, stretch }: Evaluation): SeenWord[] {
-  const reads = [...stretch.reads.values()].filter((word) => !state.hasWritten(word));
+  const reads = [...stretch.reads.values()].filter((word) => stretch.atomics.has(word.va) || !state.hasWritten(word));
   // In an order that does not depend on where the loop is entered.
   return reads.sort((a, b) => a.va < b.va ? -1 : 1);
 }

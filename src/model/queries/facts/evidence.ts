@@ -94,12 +94,34 @@ export type Evidence =
     /** `place`: of the lock, as questions about memory take it. */
     readonly waits: readonly { readonly vcpu: string; readonly lock: CodeRange; readonly place: string; readonly value: string }[];
   }
-  /** A loop takes a lock by load-exclusive, which is not free, on the only vCPU of its VM. */
-  | { readonly code: "own-lock"; readonly at: CodeRange; readonly lock: CodeRange; readonly value: string; readonly vcpu: string }
+  /**
+   * A loop takes a lock by load-exclusive, which is not free, on the only vCPU of its VM;
+   * `interrupted`: the code that the handler of an interrupt has interrupted, which takes the lock.
+   */
+  | {
+    readonly code: "own-lock";
+    readonly at: CodeRange;
+    readonly lock: CodeRange;
+    readonly value: string;
+    readonly vcpu: string;
+    readonly interrupted: CodeRange | null;
+  }
   /** An interrupt is signaled to a vCPU in a loop, which has this bit of PSTATE set. */
   | { readonly code: "masked-pending"; readonly irq: string; readonly vcpu: string; readonly mask: "I" | "F" }
   /** A VM that shared memory which a loop reads, and its end in virtual time (ns). */
   | { readonly code: "ended-writer"; readonly vm: string; readonly fact: VerdictFact; readonly ended_ns: string }
+  /** A lock in such memory, which is taken. */
+  | {
+    readonly code: "left-lock";
+    readonly vm: string;
+    readonly fact: VerdictFact;
+    readonly ended_ns: string;
+    readonly at: CodeRange;
+    readonly lock: CodeRange;
+    readonly pa: string;
+    readonly size: number;
+    readonly value: string;
+  }
   /** A loop polls a queue or doorbell, in which it finds nothing; `by`: who would have to act. */
   | {
     readonly code: "polls";
@@ -304,13 +326,19 @@ export const EVIDENCE = new Facts<Evidence>({
     `each vCPU of the VM that is on waits for a lock that is taken: ${
       waits.map(({ vcpu, lock, value }) => `${vcpu} for ${rangeText(lock)} (${value})`).join(", ")
     }`,
-  "own-lock": ({ at, lock, value, vcpu }) =>
+  "own-lock": ({ at, lock, value, vcpu, interrupted }) =>
     `the load-exclusive at ${rangeText(at)} finds ${value} in ${
       rangeText(lock)
-    }, and its VM has no other vCPU than ${vcpu} that could release a lock`,
+    }, and its VM has no other vCPU than ${vcpu} that could release a lock${
+      interrupted === null ? "" : `, which an interrupt has taken from ${rangeText(interrupted)}`
+    }`,
   "masked-pending": ({ irq, vcpu, mask }) => `${irq} is pending, and ${vcpu} does not take it: PSTATE.${mask} is set`,
   "ended-writer": ({ vm, fact, ended_ns }) =>
     `${vm}, which shares memory that it reads, ended at ${timeText(Number(ended_ns))}: ${VERDICT_FACTS.text(fact)}`,
+  "left-lock": ({ vm, fact, ended_ns, at, lock, value }) =>
+    `the lock at ${rangeText(lock)} is taken (${value}), as ${rangeText(at)} finds, and ${vm}, which shares it, ended at ${
+      timeText(Number(ended_ns))
+    }: ${VERDICT_FACTS.text(fact)}`,
   "polls": ({ call, at, through, until, by, ended }) =>
     `${call} at ${rangeText(at)} finds ${POLLED[until]} ${through} each time, and ${
       by === null
@@ -424,9 +452,14 @@ export const EVIDENCE = new Facts<Evidence>({
   "stray-exclusive": () => "use the same address in both",
   "taken-locks": ({ waits: [first] }) =>
     way`take locks in one order on all CPUs, and release each: \`${hint("who", first.place)}\` finds who took one`,
-  "own-lock": () => "release the lock before it is taken again, or store 0 there at the start",
+  "own-lock": ({ interrupted }) =>
+    interrupted === null
+      ? "release the lock before it is taken again, or store 0 there at the start"
+      : "mask interrupts while the lock is taken that their handler takes, too",
   "masked-pending": ({ mask }) => `clear PSTATE.${mask} where it waits (DAIFClr), or ${mask} of SPSR_EL1 before ERET`,
   "ended-writer": ({ vm }) => way`start ${vm} again: \`${hint("vm start", vm)}\``,
+  "left-lock": ({ vm, pa, size }) =>
+    way`have ${vm} release the lock before it ends, or store 0 there for it: \`${hint("who", pa, { size })}\` finds who took it`,
   "polls": ({ by, ended }) => by === null ? undefined : ended ? way`start ${by} again: \`${hint("vm start", by)}\`` : fixFirst(by),
   "unserved-call": () => "take -1 for an answer, and do without the function",
   "barred": ({ barrier, then }) => stoppedWayOut(barrier, then),

@@ -28,7 +28,10 @@ export type CodeRange = {
  * memory, or to send a frame to a network card.
  */
 export type Awaited = {
-  /** `irq:ping/961 (mq:290 rx)`; empty for a parcel, memory, or a card, queue or doorbell that is polled. */
+  /**
+   * `irq:ping/961 (mq:290 rx)`; empty for a parcel, memory, or a card, queue or doorbell that is
+   * polled.
+   */
   readonly irq: string;
   readonly by: string;
   /** The queue, doorbell, parcel, address or card. */
@@ -36,7 +39,7 @@ export type Awaited = {
   readonly until: "accept" | "release" | "write" | "send a frame to" | PolledEnd | null;
 };
 
-/** What ends the polling of a queue or a doorbell. */
+/** The end of the polling of a queue or a doorbell. */
 export type PolledEnd = "ring" | "send to" | "receive from";
 
 /** An exception, and the place that raised it. */

@@ -2,7 +2,7 @@
 // lock that it holds itself, calls that are answered the same each time, queues and doorbells that
 // nobody uses, an interrupt that PSTATE masks, and VMs that shared what it reads and have ended.
 
-import { type EndlessLoop, Pstate } from "../../../cpu/core/interface.ts";
+import { type EndlessLoop, Pstate, type SeenWord } from "../../../cpu/core/interface.ts";
 import { functionName, Icc, Intid, type Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
@@ -12,7 +12,7 @@ import { irqId, nameOf, paId, vmId } from "../../../model/queries/ids.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
 import { readInstruction, readWord } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
-import type { FoundIrq } from "../readers/objects/read-irqs.ts";
+import { type FoundIrq, isInInterrupt } from "../readers/objects/read-irqs.ts";
 import { readOwner } from "../readers/objects/read-memory.ts";
 import { absentOf } from "./absent-peers.ts";
 import type { AnsweredCall, Prospects } from "./prospects.ts";
@@ -60,6 +60,10 @@ function exclusivesOf(view: View, vcpu: Vcpu, loop: EndlessLoop): { readonly loa
   };
 }
 
+/** Whether a store is not to the place that the load has reserved. */
+const isStray = (load: Exclusive, store: Exclusive | undefined): store is Exclusive =>
+  store !== undefined && store.address !== load.address;
+
 /** Why a loop does not end by its exclusives, of which the load is one of memory that it reads. */
 export function vainExclusives(
   view: View,
@@ -69,7 +73,9 @@ export function vainExclusives(
 ): OfCode<Evidence, "stray-exclusive" | "own-lock" | "taken-locks">[] {
   const { load, store } = exclusivesOf(view, vcpu, loop);
   if (!load) return [];
-  return store ? strayStore(view, vcpu, load, store) : [...ownLock(view, vcpu, load, loop), ...takenLocks(view, vcpu, prospects)];
+  return isStray(load, store)
+    ? strayStore(view, vcpu, load, store)
+    : [...ownLock(view, vcpu, load, loop), ...takenLocks(view, vcpu, prospects)];
 }
 
 /** The locks for which all vCPUs of a VM that are on wait: none is left that could release one. */
@@ -77,7 +83,7 @@ function takenLocks(view: View, { addressSpace }: Vcpu, prospects: Prospects): O
   const on = view.vcpus().filter((one) => one.addressSpace === addressSpace && !one.life.isPoweredOff), name = view.vmNameOf(addressSpace);
   const waits = on.flatMap((one) => {
     const loop = prospects.isStuck(one) ? prospects.loop(one) : undefined, { load, store } = loop ? exclusivesOf(view, one, loop) : {};
-    const word = store ? undefined : loop?.inputs.find(({ va, value }) => va === load?.address && value !== 0n);
+    const word = !load || isStray(load, store) ? undefined : loop?.inputs.find(({ va, value }) => va === load.address && value !== 0n);
     return word
       ? [{ vcpu: view.vcpu(one), lock: rangeOf(view, one, word.va), place: `${name}:${hex(word.va)}`, value: hex(word.value) }]
       : [];
@@ -87,7 +93,6 @@ function takenLocks(view: View, { addressSpace }: Vcpu, prospects: Prospects): O
 
 /** A store-exclusive to another address than the load-exclusive has reserved. */
 function strayStore(view: View, vcpu: Vcpu, load: Exclusive, store: Exclusive): OfCode<Evidence, "stray-exclusive">[] {
-  if (load.address === store.address) return [];
   return [{
     code: "stray-exclusive",
     at: rangeOf(view, vcpu, store.at),
@@ -101,13 +106,14 @@ function strayStore(view: View, vcpu: Vcpu, load: Exclusive, store: Exclusive): 
 function ownLock(view: View, vcpu: Vcpu, load: Exclusive, { inputs }: EndlessLoop): OfCode<Evidence, "own-lock">[] {
   const word = inputs.find(({ va }) => va === load.address);
   const isAlone = view.vcpus().every((one) => one === vcpu || one.addressSpace !== vcpu.addressSpace);
-  if (!word || word.value === 0n || !isAlone) return [];
+  if (!word || word.value === 0n || !isAlone || isShared(view, word)) return [];
   return [{
     code: "own-lock",
     at: rangeOf(view, vcpu, load.at),
     lock: rangeOf(view, vcpu, word.va),
     value: hex(word.value),
     vcpu: view.vcpu(vcpu),
+    interrupted: isInInterrupt(vcpu) ? rangeOf(view, vcpu, vcpu.registers.getRegister("ELR_EL1")) : null,
   }];
 }
 
@@ -163,14 +169,30 @@ export function barredSgis(irqs: readonly FoundIrq[]): OfCode<Evidence, "barred-
   );
 }
 
-/** VMs that have ended, and with which a VM shared memory that a loop reads. */
-export function endedWriters(view: View, vcpu: Vcpu, { inputs }: EndlessLoop, others: OtherVms): OfCode<Evidence, "ended-writer">[] {
-  const own = view.vmNameOf(vcpu.addressSpace), { plans } = view.system.vms;
-  if (!inputs.some(({ pa }) => readOwner(view, paId(pa)).some(({ parcel }) => parcel !== null))) return [];
+/** Whether memory is part of a parcel. */
+const isShared = (view: View, { pa }: SeenWord) => readOwner(view, paId(pa)).some(({ parcel }) => parcel !== null);
+
+/**
+ * VMs that have ended, and with which a VM shared memory that a loop reads: perhaps a lock that one
+ * had taken.
+ */
+export function endedWriters(
+  view: View,
+  vcpu: Vcpu,
+  loop: EndlessLoop,
+  others: OtherVms,
+): OfCode<Evidence, "ended-writer" | "left-lock">[] {
+  const own = view.vmNameOf(vcpu.addressSpace), { plans } = view.system.vms, { load, store } = exclusivesOf(view, vcpu, loop);
+  if (!loop.inputs.some((word) => isShared(view, word))) return [];
+  const lock = load && !isStray(load, store) ? loop.inputs.find(({ va, value }) => va === load.address && value !== 0n) : undefined;
   const labels = new Set(plans.get(own)?.shares);
   const peers = [...plans].flatMap(([name, { shares }]) => name !== own && shares.some((one) => labels.has(one)) ? [name] : []);
-  return absentOf(view, peers.map(vmId)).gone.flatMap((vm) => {
+  return absentOf(view, peers.map(vmId)).gone.flatMap((vm): OfCode<Evidence, "ended-writer" | "left-lock">[] => {
     const fact = others.verdictOn(vm)?.fact, end = view.hypervisor.trace.reasons.endOf(nameOf(vm));
-    return fact && end ? [{ code: "ended-writer", vm, fact, ended_ns: String(end.time) }] : [];
+    const ended = fact && end ? { vm, fact, ended_ns: String(end.time) } : undefined;
+    if (!ended) return [];
+    if (!load || !lock) return [{ code: "ended-writer", ...ended }];
+    const { size, pa, va, value } = lock, at = rangeOf(view, vcpu, load.at);
+    return [{ code: "left-lock", ...ended, at, lock: rangeOf(view, vcpu, va), size, pa: paId(pa), value: hex(value) }];
   });
 }

@@ -5,11 +5,10 @@ import { type AddressSpace, Intid, Irq, unchangingAnswer, type Vcpu } from "../.
 import { Block } from "../../../machine/hypervisor/interface.ts";
 import { type AskedCall, type EndlessLoop, type Outlook, Pstate } from "../../../cpu/core/interface.ts";
 import { ErrorCode } from "../../../machine/abi/errors.ts";
-import { Fid } from "../../../machine/abi/smccc.ts";
 import { writersOf } from "../readers/objects/read-memory.ts";
 import type { View } from "../readers/inspected.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
-import { type PolledCall, polledCall } from "./polled-calls.ts";
+import { type PolledCall, polledCall } from "../causes/polled-calls.ts";
 import { deviceState, slotsOf } from "./source-states.ts";
 import { deviceRegister, isAnyBusy, type Steady, systemRegister } from "./steady-registers.ts";
 import { isAble, isAsleep, isOnline, raisersOf, sendersOf, type Sleep, sleepOf, type Waker } from "./sleep.ts";
@@ -36,7 +35,7 @@ const UNCHANGED: Flip = () => 0n;
 const singleBits = (mask: bigint) => [...mask.toString(2)].reverse().flatMap((digit, index) => digit === "1" ? [1n << BigInt(index)] : []);
 
 /** In a function's id: the 64-bit convention. */
-const SMC64 = BigInt(Fid.Smc64);
+const SMC64 = 1n << 30n;
 /** Registers that a hypercall gives back. */
 const X_RESULTS = 8;
 /** Errors that last until the caller asks for something else. */

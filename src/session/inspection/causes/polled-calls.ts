@@ -12,7 +12,7 @@ import type { PolledEnd } from "../../../model/queries/facts/verdict.ts";
 export interface PolledCall extends Pick<AskedCall, "pc"> {
   readonly call: HypercallName;
   readonly object: Doorbell | Msgqueue;
-  /** The interrupt that would tell of it. */
+  /** The interrupt that would report it. */
   readonly source: VirqSource;
   readonly until: PolledEnd;
   /** X0 to X7 after it. */
