@@ -99,7 +99,20 @@ export const HOST_CAUSES: readonly Cause[] = [
     id: "no-file",
     says: "a file that the command line names is not there: a relative path begins at the folder in which the VMM was started",
     certain: true,
-    evidence: [sign("no-file", 25, true)],
-    tries: ["see the path: `ls -l FILE`; firmware's variables begin as a copy of the template beside its code"],
+    evidence: [{ of: "no-file", where: { errno: "ENOENT" }, points: 25, must: true }],
+    tries: [
+      "see the path: `ls -l FILE`; firmware's variables begin as a copy of the template beside its code",
+      "Android: paths of a vm_config.json are those of the phone; push the file there, or change the path",
+    ],
+  },
+  {
+    id: "closed-file",
+    says: "a file of the VM may not be opened by who makes the VM: by its mode, or by SELinux",
+    certain: true,
+    evidence: [{ of: "no-file", where: { errno: ["EACCES", "EPERM"] }, points: 25, must: true }],
+    tries: [
+      "Android: put the VM's files into /data/local/tmp, which the shell and virtmgr may read, and see `ls -lZ FILE`",
+      "a disk that the configuration calls writable has to be: `chmod 666 FILE`, or writable false",
+    ],
   },
 ];

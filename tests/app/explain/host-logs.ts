@@ -158,4 +158,20 @@ export const HOST_LOGS: readonly ReportedLog[] = [
     },
     first: "no-file",
   },
+  {
+    report: "a file of a VM of Android's",
+    files: {
+      "vm.txt":
+        '$ /apex/com.android.virt/bin/vm run /data/local/tmp/debian/vm_config.json\nvirtmgr: Failed to open "/data/local/tmp/debian/image.raw"\n\nCaused by:\n    No such file or directory (os error 2)\n',
+    },
+    first: "no-file",
+  },
+  {
+    report: "a file of a VM of Android's that it may not write",
+    files: {
+      "logcat.txt":
+        '03-01 10:00:00.123  4711  4713 E virtmgr : Failed to open "/sdcard/Download/root.img"\n03-01 10:00:00.123  4711  4713 E virtmgr : Caused by:\n03-01 10:00:00.123  4711  4713 E virtmgr :     Permission denied (os error 13)\n',
+    },
+    first: "closed-file",
+  },
 ];

@@ -195,6 +195,11 @@ clone(CLONE_NEWPID) failed: Operation not permitted
 failed to create tun device: Operation not permitted
 `,
   "a compiler": "cc1: fatal error: Could not open 'x.c': No such file or directory\nsh: no iommu group\n",
+  "a player of music": `Error: Failed to open "/home/ann/music/a.flac"
+
+Caused by:
+    No such file or directory (os error 2)
+`,
   "strace of a shell": `openat(AT_FDCWD, "/dev/tty", O_RDWR) = 3
 ioctl(3, TCGETS, {c_iflag=ICRNL}) = 0
 ioctl(3, TIOCSPGRP, [4711]) = -1 EPERM (Operation not permitted)

@@ -65,4 +65,15 @@ export const AVF_FORMS: readonly FormEntry[] = [
     says: ({ seconds }) => `Microdroid did not start its payload in ${seconds} s: virtmgr ends the VM (HANGUP)`,
     own: true,
   }),
+  // Other programs say the same: the name of virtmgr's log is before it, and its error below.
+  ...["virtmgr", "virtualizationmanager"].map((name) =>
+    avf(`${name}%s: Failed to open "%s"`, {
+      names: ["_", "path"],
+      then: { format: "(os error %d)", names: ["errno"] },
+      sign: "no-file",
+      says: ({ path, errno }) => `${path} of the VM's configuration could not be opened: ${errno}`,
+      only: ({ path }) => !String(path).startsWith("/dev/"),
+      own: true,
+    })
+  ),
 ];

@@ -56,6 +56,7 @@ const noFile = (error: string): FormEntry =>
   qemu(`qemu-%s: Could not open '%s': ${error}`, {
     names: ["_", "path"],
     sign: "no-file",
+    values: { errno: "ENOENT" },
     says: ({ path }) => `QEMU's options name ${path}, and it is not there`,
     only: ({ path }) => !String(path).startsWith("/dev/"),
     own: true,

@@ -67,7 +67,7 @@ export const SIGN_KINDS = {
   flash: "firmware that does not fit the machine's flash, or is there twice: `reason`",
   backend: "a process beside the VMM that serves a device, and ended",
   "no-share": "a shared folder that the guest asks for and no device has: `tag`",
-  "no-file": "a file that the VMM's options name and that is not there: `path`",
+  "no-file": "a file of a VM's that could not be opened: `path`, `errno`",
   "locked-disk": "a disk's image that another process has open",
   "kvm-cpu": "a vCPU that KVM did not take",
   "kvm-gic": "an interrupt controller that KVM did not make: whether the host `has` none or another",
