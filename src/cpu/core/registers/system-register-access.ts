@@ -129,7 +129,9 @@ class RegisterAccess {
    * function ends with it.
    */
   trapToEl2(c: Code, { name }: SystemRegister, direction: RegisterMove): void {
-    const traps = hasEl2(this.library) ? trapOf(c, name, direction, this.features) ?? trapsInterface(c, name) : undefined;
+    if (!hasEl2(this.library)) return;
+    const own = trapOf(c, name, direction, this.features), ofInterface = trapsInterface(c, name);
+    const traps = own && ofInterface ? own.or(ofInterface) : own ?? ofInterface;
     if (!traps) return;
     c.if(traps, () => {
       c.run(raiseToEl2(this.library), c.call(this.#syndrome));
