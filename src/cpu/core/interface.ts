@@ -30,7 +30,7 @@ export {
   syndrome,
   Vector,
 } from "./architecture/exceptions.ts";
-export { trapControls } from "./registers/el2-controls.ts";
+export { trapControls, trappedEncoding } from "./registers/trap-controls.ts";
 export { Hcr } from "./architecture/hypervisor-control.ts";
 export { listedIrq } from "./architecture/virtual-gic.ts";
 export type { CoreCode } from "./core-code.ts";
@@ -166,9 +166,10 @@ export interface CoreResidency {
  * Looks at a vCPU before an instruction at an observed address, in the middle of a run.
  * @param time virtual time (ns)
  * @param retired instructions of the run since EL2 saw the last exit
+ * @param returns whether the instruction is an ERET
  * @returns whether the run ends after this instruction; undefined: nothing is observed there
  */
-export type InstructionObserver = (vcpu: VcpuState, time: number, retired: number) => boolean | undefined;
+export type InstructionObserver = (vcpu: VcpuState, time: number, retired: number, returns: boolean) => boolean | undefined;
 
 /** Counters of a core's own work. */
 export interface CoreCounters {
@@ -198,12 +199,17 @@ export interface CoreStops {
   insertBreakpoint(stage2: number, address: bigint): void;
   /** Removes a breakpoint; does nothing when it does not exist. */
   removeBreakpoint(stage2: number, address: bigint): void;
-  /** Called at the addresses of `observe`. It must not change the machine. */
+  /**
+   * Called at the addresses of `observe`, and at each ERET with `observesReturns`. It must not
+   * change the machine.
+   */
   observer: InstructionObserver | undefined;
   /** Observes the instruction at a virtual address, in the vCPUs that `insertBreakpoint` names. */
   observe(stage2: number, address: bigint): void;
   /** Ends one `observe`. */
   ignore(stage2: number, address: bigint): void;
+  /** Whether each ERET is observed, at any level of any vCPU. */
+  observesReturns: boolean;
   /**
    * `run` stops before an instruction that accesses any of `length` bytes at a virtual address, in
    * the same vCPUs.

@@ -173,7 +173,7 @@ export class RunLoop {
   #passMark(context: VcpuContext, left: number): number {
     const budget = this.#budget, { observer } = this.#stops;
     if (observer) this.#report(budget.timeAt(left));
-    const observed = observer?.(context, budget.timeAt(left), budget.retired(left));
+    const observed = observer?.(context, budget.timeAt(left), budget.retired(left), this.#stops.isAtReturn);
     this.#leaves = observed ?? false;
     budget.slice(left, 1);
     const retired = this.#stops.passMark(context, observed !== undefined);

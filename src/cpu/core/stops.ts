@@ -8,7 +8,7 @@ import { Breakpoints } from "./debug/breakpoints.ts";
 import { writersOf } from "./register-writers.ts";
 import { comparedBits } from "./debug/self-hosted-debug.ts";
 import { type MemoryWatch, Watch, type WatchHit, type WatchKind, Watchpoints } from "./debug/watchpoints.ts";
-import type { DecodedPages } from "./decoded/decoded-pages.ts";
+import type { DecodedPages, WordTest } from "./decoded/decoded-pages.ts";
 import { GuestDebug } from "./guest-debug.ts";
 import type { CoreStops, InstructionObserver } from "./interface.ts";
 import { AccessKind } from "./memory/translation.ts";
@@ -44,6 +44,9 @@ interface WatchedAccess {
   readonly size: number;
 }
 
+/** ERET, ERETAA, ERETAB. Arm ARM C6.2.90, C6.2.91. */
+const RETURNS: ReadonlySet<number> = new Set([0xd69f_03e0 | 0, 0xd69f_0bff | 0, 0xd69f_0fff | 0]);
+
 export class Stops implements CoreStops {
   readonly guest: GuestDebug;
   readonly watchpoints = new Watchpoints();
@@ -51,6 +54,9 @@ export class Stops implements CoreStops {
   /** Whether those of a debugger stop the run in progress. */
   enabled = true;
   readonly #breakpoints = new Breakpoints();
+  /** Instructions that may write a watched register. */
+  #writers: WordTest | undefined;
+  #observesReturns = false;
   readonly #view: DataView;
 
   constructor(readonly core: StoppedCore) {
@@ -110,8 +116,24 @@ export class Stops implements CoreStops {
   }
 
   watchRegisters(names: readonly string[]): void {
-    const { decoded, instructions } = this.core;
-    decoded.markWords(names.length ? writersOf(names, instructions) : undefined);
+    this.#writers = names.length ? writersOf(names, this.core.instructions) : undefined;
+    this.#markWords();
+  }
+
+  get observesReturns(): boolean {
+    return this.#observesReturns;
+  }
+
+  set observesReturns(observes: boolean) {
+    if (observes === this.#observesReturns) return;
+    this.#observesReturns = observes;
+    this.#markWords();
+  }
+
+  #markWords(): void {
+    const writers = this.#writers;
+    const isMarked: WordTest | undefined = this.#observesReturns ? (word) => RETURNS.has(word) || (writers?.(word) ?? false) : writers;
+    this.core.decoded.markWords(isMarked);
   }
 
   get hit(): WatchHit | undefined {
@@ -122,7 +144,14 @@ export class Stops implements CoreStops {
   stopsAt({ stage2, pc }: VcpuContext): boolean {
     if (!this.enabled) return false;
     const { decoded, cpu } = this.core, { inMemory } = this.#breakpoints, here = decoded.wasmAddressOf(cpu.IP);
-    return this.#breakpoints.has(stage2, pc) || inMemory.includes(here) || decoded.isMarkedWord(this.#view.getInt32(here, true));
+    return this.#breakpoints.has(stage2, pc) || inMemory.includes(here) || (this.#writers?.(this.#view.getInt32(here, true)) ?? false);
+  }
+
+  /** Whether the instruction under the mark at PC is an ERET that is observed. */
+  get isAtReturn(): boolean {
+    if (!this.#observesReturns) return false;
+    const { decoded, cpu } = this.core;
+    return RETURNS.has(this.#view.getInt32(decoded.wasmAddressOf(cpu.IP), true));
   }
 
   /**

@@ -47,7 +47,7 @@ export const TRACE_KIND_DOCS: Readonly<Record<TraceKind, string>> = {
   rpc: "a request to the Resource Manager, from its arrival to its reply; a notification; a message that it drops",
   ioctl: "an ioctl of a process on the host's kernel, from the call to its return",
   trap:
-    "an exit to EL2 of no other kind: a system register, an abort, WFI, an unknown call; each exit of a guest to a VM's own EL2; and each UNDEFINED instruction, once",
+    "an exit to EL2 of no other kind: a system register, an abort, WFI, an unknown call; each exit of a guest to a VM's own EL2, and each entry of a guest from there; and each UNDEFINED instruction, once",
   virq: "an interrupt: its source raises it, the guest acknowledges and ends it",
   msg: "a message sent to or received from a queue, with its bytes",
   sched: "a switch of a physical CPU to another vCPU or to none; and a VMM's RUN",

@@ -22,7 +22,7 @@ import {
 import { TRACE_KINDS } from "../../machine/abi/trace.ts";
 import { asked } from "./lists.ts";
 import { allOf, isExactly, mentions } from "../queries/filters/filter.ts";
-import { type IdKind, kindOf, parseAs, withKind, withoutKind } from "../queries/ids.ts";
+import { type IdKind, isOf, kindOf, parseAs, withKind, withoutKind } from "../queries/ids.ts";
 import { type QueryOf, rowsOf } from "../queries/query.ts";
 import type { Row } from "../queries/table.ts";
 import { DIAGNOSES, EVENTS, PRINTED as EXPRESSIONS, REASONS, type TableName, WHO as ACCESSES } from "../queries/tables.ts";
@@ -36,15 +36,21 @@ const HISTORY = 100, PLACES = 20;
 /** Events that a look at them has, the latest. */
 const LOOKED = 1000;
 
+/** The id of one reason: its own, or that of an exit's event; undefined: `last`, or a VM. */
+export function reasonId(reason: string): string | undefined {
+  if (isOf("ev", reason)) return reason;
+  return parseAs("why", reason) === undefined ? undefined : withKind("why", reason);
+}
+
 /** The filter of the reasons that are asked for; `reason`: its id, a VM, or `last` for any. */
 export function reasonFilter(
   { reason, vm, about }: { readonly reason: string; readonly vm?: string; readonly about?: string },
 ): string {
-  const isId = parseAs("why", reason) !== undefined, of = reason === "last" || isId ? vm : reason;
+  const id = reasonId(reason), of = reason === "last" || id !== undefined ? vm : reason;
   return allOf([
     of && isExactly("vm", withoutKind("vm", of)),
     about && mentions(about),
-    isId ? `id=${withKind("why", reason)}` : undefined,
+    id && `id=${id}`,
   ]);
 }
 
@@ -57,7 +63,7 @@ const reasonText = (row: Row): string =>
 export const WHY = command("why", {
   doc: "explain a failure: the requester, the chain of operations, the rule, the values and the way out; or why a VM ended or hangs",
   args: {
-    reason: wordOr(idOf("why"), "last, why:NUMBER, or a VM", "last"),
+    reason: wordOr(idOf("why"), "last, why:NUMBER, a VM, or ev:ID of an exit of a guest of a VM's own EL2", "last"),
     list: flag("list the reasons, newest first"),
     vm: option(idOf("vm"), "only operations that this VM requested"),
     about: option(text, "only operations on this object", { value: "id" }),
@@ -68,7 +74,7 @@ export const WHY = command("why", {
   prints: { why: { list: true } },
   lists: true,
   ask: ({ reason, list, vm, about }) => {
-    const terms = reasonFilter({ reason, vm, about }), isAny = !list && parseAs("why", reason) === undefined;
+    const terms = reasonFilter({ reason, vm, about }), isAny = !list && reasonId(reason) === undefined;
     return asked(REASONS.name, { filter: isAny ? allOf([terms, reasonsThatAnswer(about)]) : terms, limit: list ? undefined : 1 });
   },
   printed: ({ list }) => list ? {} : { text: reasonText, none: "nothing like that has failed" },

@@ -34,6 +34,7 @@ import { physical, readBytes, readMemory, readOwner, readViolations } from "./re
 import { readLimits, readParcels } from "./readers/objects/read-parcels.ts";
 import { readMessages, readQueues } from "./readers/objects/read-queues.ts";
 import { readDensity } from "./readers/objects/read-density.ts";
+import { guestExitRows } from "./readers/objects/read-guest-exits.ts";
 import { eventRow, kindsOf, reasonRow, rpcRow, sliceRow } from "./readers/objects/read-trace.ts";
 import { type MayChange, type ObjectState, objectState } from "./readers/objects/read-states.ts";
 import { readDevices } from "./readers/objects/read-vms.ts";
@@ -51,7 +52,7 @@ import { addressAt, ramAt, readCode, readFrames, readSymbols, symbolSize } from 
 import { el2Mappings } from "./kernels/el2-guests.ts";
 import { KERNEL_READERS } from "./kernels/kernels.ts";
 import { isStream, type Row, type RowOf, type Table } from "../../model/queries/table.ts";
-import { type TableName, TABLES, VARIABLES } from "../../model/queries/tables.ts";
+import { type REASONS, type TableName, TABLES, VARIABLES } from "../../model/queries/tables.ts";
 import { type InPieces, whole } from "../../kit/support/values/work.ts";
 import type { Problem } from "../../kit/support/problem.ts";
 
@@ -321,12 +322,20 @@ const READERS: { readonly [N in ReadTable]: RowsReader<N> } = {
     return fromLog(view, args, filter, new Set<TraceKind>(["sched"]), (event) => SWITCHES.has(event.name) ? sliceRow(event) : undefined);
   },
   "why": (view, args, filter) => {
-    const { reasons } = view.hypervisor.trace;
-    const after = Number(args.after ?? 0);
-    const fresh = reasons.list(after);
-    const rows = fresh.map((reason) => reasonRow(view, reason)).reverse().filter((row) => filter.matches(row));
-    const dropped = Math.max(0, reasons.count - after - fresh.length);
-    return { rows: rows.slice(0, args.limit ?? DEFAULT_LIMIT), dropped, cursor: String(reasons.count) };
+    const { hypervisor: { trace: { reasons } }, system: { log, symbols } } = view;
+    const [after = "0", afterExit] = args.after?.split(":") ?? [], limit = args.limit ?? DEFAULT_LIMIT;
+    const fresh = reasons.list(Number(after));
+    const rows: RowOf<typeof REASONS>[] = fresh.map((reason) => reasonRow(view, reason)).reverse().filter((row) => filter.matches(row));
+    const dropped = Math.max(0, reasons.count - Number(after) - fresh.length);
+    if (!symbols.core.cpu.features.has("FEAT_EL2")) return { rows: rows.slice(0, limit), dropped, cursor: String(reasons.count) };
+    // Exits of guests are in the log; a cursor of reasons alone is about none.
+    if (args.after === undefined || afterExit !== undefined) {
+      for (const row of guestExitRows(log, afterExit)) {
+        if (filter.matches(row) && rows.push(row) >= fresh.length + limit) break;
+      }
+      rows.sort((a, b) => Number(b.t) - Number(a.t));
+    }
+    return { rows: rows.slice(0, limit), dropped, cursor: `${reasons.count}:${log.cursor}` };
   },
 };
 

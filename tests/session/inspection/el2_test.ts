@@ -2,8 +2,21 @@
 
 import assert from "node:assert/strict";
 import { type Query, rowsOf } from "../../../src/model/queries/query.ts";
-import { CODE, EVENTS, IRQS, MEMORY_OWNER, PAGE_TABLES, PRINTED, REGISTERS, STACK, VCPUS, VMS } from "../../../src/model/queries/tables.ts";
+import {
+  CODE,
+  EVENTS,
+  IRQS,
+  MEMORY_OWNER,
+  PAGE_TABLES,
+  PRINTED,
+  REASONS,
+  REGISTERS,
+  STACK,
+  VCPUS,
+  VMS,
+} from "../../../src/model/queries/tables.ts";
 import { answerDebugger, DEBUG_REGISTERS } from "../../../src/machine/hypervisor/interface.ts";
+import { reasonLines } from "../../../src/model/queries/texts/reason-text.ts";
 import { oneVm } from "../../../src/model/queries/debugged-vms.ts";
 import { targetDescription } from "../../../src/session/debug/target-description.ts";
 import { guestExit } from "../../../src/session/inspection/kernels/guest-exits.ts";
@@ -198,20 +211,27 @@ Deno.test("a debugger has the registers of EL2 of such a vCPU, and of no other",
     assert.doesNotMatch(plain, /_EL2/);
   }));
 
-Deno.test("each exit of a guest to EL2 is an event, with its class, its call and the address of an abort", () =>
+/** A machine whose program at EL2 has run to its end, with the exits of its guests recorded. */
+async function recorded(elf: string): Promise<Guests> {
+  const guests = await machineAtEl2(elf), { system } = guests;
+  // EL2 has its vectors from its seventh instruction on.
+  system.stopAt(10);
+  while (system.instructions() < 10) system.machine.run(MOST, 1);
+  system.stopAt(Infinity);
+  system.inspector.watch(["trap"]);
+  system.kernelEvents.follow();
+  assert.equal(await guests.end(1), "SYSTEM_OFF");
+  return guests;
+}
+
+/** The exits and entries that are recorded. */
+const switches = (guests: Guests) =>
+  rowsOf(EVENTS, answered(guests, { table: "events", args: { kinds: "trap" } })).filter(({ text }) => text.includes("VMID"));
+
+Deno.test("each exit of a guest to EL2 is an event, with its class, its call and the address of an abort, and so is each entry", () =>
   withEl2Program(["start.S", "guest.c"], async (elf) => {
-    const guests = await machineAtEl2(elf), { system } = guests;
-    // EL2 has its vectors from its fourth instruction on.
-    system.stopAt(100);
-    while (system.instructions() < 100) system.machine.run(MOST, 1);
-    system.stopAt(Infinity);
-    system.inspector.watch(["trap"]);
-    system.kernelEvents.follow();
-    assert.equal(await guests.end(1), "SYSTEM_OFF");
-    const events = rowsOf(EVENTS, answered(guests, { table: "events", args: { kinds: "trap" } })).filter(({ text }) =>
-      text.startsWith("VMID")
-    );
-    assert.deepEqual(events.map(({ text }) => text), [
+    const events = switches(await recorded(elf));
+    assert.deepEqual(events.filter(({ name }) => name !== "ERET").map(({ text }) => text), [
       "VMID 1 enters EL2 from 0x80000008: HVC #1",
       "VMID 1 enters EL2 from 0x8000000c: data abort from a lower level, read: translation fault, level 3 0x80001000",
       "VMID 1 enters EL2 from 0x80000010: HVC #2",
@@ -220,6 +240,64 @@ Deno.test("each exit of a guest to EL2 is an event, with its class, its call and
       "VMID 1 enters EL2 from 0x80000048: HVC #5",
       "VMID 1 enters EL2 from 0x80000024: IRQ (HCR_EL2.IMO)",
       "VMID 1 enters EL2 from 0x80000030: HVC #4",
+    ]);
+    assert.deepEqual(events.filter(({ name }) => name === "ERET").map(({ text }) => text.replace(/ [\d.]+[num]?s later/, "")), [
+      "EL2 enters VMID 1 at 0x80000000",
+      "EL2 enters VMID 1 at 0x8000000c: after the instruction that left, x0 = 0x4",
+      "EL2 enters VMID 1 at 0x8000000c: at the instruction that left",
+      "EL2 enters VMID 1 at 0x80000014: after the instruction that left, x0 = 0xfeed",
+      "EL2 enters VMID 1 at 0x80000018: after the instruction that left, x0 = 0xfeed",
+      "EL2 enters VMID 1 at 0x80000034: at another instruction",
+      "EL2 enters VMID 1 at 0x80000020: at another instruction",
+      "EL2 enters VMID 1 at 0x80000024: at the instruction that left",
+    ]);
+  }));
+
+const reasons = (guests: Guests, filter?: string) => rowsOf(REASONS, answered(guests, { table: "why", args: { filter } }));
+
+Deno.test("el2 why says of each trapped instruction what sent it to EL2, and how that answered", () =>
+  withEl2Program(["start.S", "answers.c"], async (elf) => {
+    const guests = await recorded(elf), { system } = guests;
+    const [data, pages] = ["data", "pages"].map((name) => system.symbols.all("host").flatMap((table) => table.resolve(name) ?? [])[0]);
+    // Of the fourth page.
+    const page = pages + 24n;
+    const level3 = (because: string) => `stage 2 is on, and for 0x80003000 the level 3 descriptor ${because}`;
+    const again = "at the instruction that left", next = "after the instruction that left";
+    const rows = reasons(guests, "kind=trapped").toReversed();
+    assert.deepEqual(rows.map(({ call, rule, err, failed }) => [call, rule, err, failed]), [
+      ["data abort from a lower level, read: translation fault, level 3", level3("is invalid"), again, false],
+      ["data abort from a lower level, read: access flag fault, level 3", level3("has AF 0"), again, false],
+      ["data abort from a lower level, write: permission fault, level 3", level3("permits rx"), again, false],
+      ["read TTBR0_EL1", "HCR_EL2.TRVM sends it to EL2", next, false],
+      ["SMC", "HCR_EL2.TSC sends it to EL2", "undefined instruction", true],
+      [
+        "data abort from a lower level, read: translation fault, level 0",
+        "stage 2 is on, and for 0x7080003000 the IPA has more bits than VTCR_EL2.T0SZ gives: 36",
+        "not entered since",
+        false,
+      ],
+    ]);
+    // S2AP, shareability, memory of the caches; AF and the right to write are not there yet.
+    const readable = data | 1n << 6n | 3n << 8n | 0xfn << 2n | 3n;
+    assert.deepEqual(rows.map(({ values }) => values), [
+      { ipa: "0x80003000", at: hex(page), level: 3, value: "0x0" },
+      { ipa: "0x80003000", at: hex(page), level: 3, value: hex(readable) },
+      { ipa: "0x80003000", at: hex(page), level: 3, value: hex(readable | 1n << 10n) },
+      {},
+      {},
+      { ipa: "0x7080003000" },
+    ]);
+    assert.ok(rows.every(({ object, asked_by, vm }) => object === "VMID 7 vCPU 1.2" && asked_by === "vcpu:host/0" && vm === "vm:host"));
+    // Of one: by the event of its exit.
+    const [failed] = reasons(guests, "failed=yes");
+    assert.deepEqual(reasons(guests, `id=${failed.id}`).map(({ call }) => call), ["SMC"]);
+    assert.deepEqual(reasonLines(failed).map(({ text }) => text.replaceAll(/ev:\S+|t=\S+/g, "_")), [
+      "_  _  asked by vcpu:host/0 at 0x0000000080001014",
+      "  _ trap SMC pc=0x80001014 -> 0 to EL2",
+      "  `- _ trap ERET pc=0x80000a00 esr_el1=0x2000000 -> 0 undefined instruction",
+      "rule     controls of EL2: HCR_EL2.TSC sends it to EL2",
+      "object   VMID 7 vCPU 1.2",
+      "go there el2 events --kinds trap",
     ]);
   }));
 
@@ -254,7 +332,7 @@ const FINELY_SENT = [
   [vae1, "HFGITR_EL2", 1n << 43n, 0n, "S1_0_C8_C7_1", "HFGITR_EL2.TLBIVAE1"],
   [svc, "HFGITR_EL2", 1n << 53n, 0n, "SVC", "HFGITR_EL2.SVC_EL1"],
   [svc, "HFGITR_EL2", 1n << 52n, 0n, "SVC", undefined],
-  [esrOf(ExceptionClass.ExceptionReturn, 0), "HFGITR_EL2", 1n << 51n, 0n, "ERET", "HFGITR_EL2.ERET"],
+  [esrOf(ExceptionClass.ExceptionReturn, 0), "HFGITR_EL2", 1n << 51n, 0n, "trapped ERET", "HFGITR_EL2.ERET"],
 ] as const;
 
 Deno.test("an exit names the fine-grained trap that sent it to EL2, where exactly one control can have", () => {

@@ -156,7 +156,9 @@ export class DecodedPages {
     const index = decodedPageIndex(ip), at = (ip - DECODED_PAGES.base - index * DECODED_PAGE_SIZE) / DECODED_SIZE;
     const wasmAddress = (this.#words[DECODED_OWNERS / 4 + index] >>> 0) + 4 * at;
     const word = this.#words[wasmAddress / 4];
-    if ((this.#marks.has(wasmAddress) || this.isMarkedWord(word)) && wasmAddress !== this.#passed) return this.#end(ip, Handler.Breakpoint);
+    if ((this.#marks.has(wasmAddress) || this.#markedWords?.(word)) && wasmAddress !== this.#passed) {
+      return this.#end(ip, Handler.Breakpoint);
+    }
     const encoding = this.#instructions.decode(word);
     if (!encoding) return this.#end(ip, Handler.Undefined);
     const { filling, branch } = variantOf(this.#decodings.of(encoding), word);
@@ -219,10 +221,6 @@ export class DecodedPages {
       const owner = this.#words[DECODED_OWNERS / 4 + index] >>> 0;
       if (owner) this.written(owner, PAGE_SIZE);
     }
-  }
-
-  isMarkedWord(word: number): boolean {
-    return this.#markedWords?.(word) ?? false;
   }
 
   /** A mark has come or gone. */

@@ -4,14 +4,13 @@
 
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { Pstate } from "../architecture/exceptions.ts";
-import { fineTrapNamed, fineTrapOfMove, fineTrapOfSys, type RegisterMove, type SysFields } from "../architecture/fine-grained-traps.ts";
+import { fineTrapOfMove, type RegisterMove } from "../architecture/fine-grained-traps.ts";
 import { Cnthctl, Cptr, Hcr, Mdcr } from "../architecture/hypervisor-control.ts";
 import { hcr, isFinelyTrapped, isHost, withVirtualLines } from "../exceptions/el2-entry.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import { isUnknownTrapped } from "./fine-grained-registers.ts";
 import { encodeSystemRegister as encode } from "./system-register.ts";
-import type { VcpuState } from "./vcpu-state.ts";
 
 const load = (c: Code, address: number) => c.load("i64.load", address);
 const has = (c: Code, bit: bigint) => hcr(c).and(bit).nonZero();
@@ -94,29 +93,8 @@ const TRAPS: readonly (readonly [bit: keyof typeof Hcr, direction: RegisterMove,
 ];
 
 /** The bits of HCR_EL2 that trap an access to a register which the core holds. */
-const trapBits = (name: string, direction: RegisterMove): readonly (keyof typeof Hcr)[] =>
+export const trapBits = (name: string, direction: RegisterMove): readonly (keyof typeof Hcr)[] =>
   TRAPS.filter(([, of, names]) => of === direction && names.includes(name)).map(([bit]) => bit);
-
-/** The subject of a trap: an access to a register, a SYS instruction, or another instruction. */
-export type Trapped =
-  | { readonly register: string; readonly access: RegisterMove }
-  | { readonly sys: SysFields }
-  | "ERET"
-  | "SVC_EL0"
-  | "SVC_EL1";
-
-function fineTrapOf(trapped: Trapped) {
-  if (typeof trapped === "string") return fineTrapNamed(trapped);
-  return "sys" in trapped ? fineTrapOfSys(trapped.sys) : fineTrapOfMove(trapped.register, trapped.access);
-}
-
-/** The controls of a vCPU that trap it, such as `HCR_EL2.TVM` and `HFGRTR_EL2.TTBR0_EL1`. */
-export function trapControls(vcpu: VcpuState, trapped: Trapped): readonly string[] {
-  const isRegister = typeof trapped === "object" && "register" in trapped, hcr = vcpu.getRegister("HCR_EL2");
-  const bits = isRegister ? trapBits(trapped.register, trapped.access).filter((bit) => hcr & Hcr[bit]) : [];
-  const controls = bits.map((bit) => `HCR_EL2.${bit}`), fine = fineTrapOf(trapped);
-  return fine && vcpu.getRegister(fine.register) & fine.mask ? [...controls, `${fine.register}.${fine.name}`] : controls;
-}
 
 /** Registers of the debug communications channel, which EL0 has. */
 const CHANNEL: readonly string[] = ["MDCCSR_EL0", "DBGDTR_EL0", "DBGDTRRX_EL0"];

@@ -45,7 +45,7 @@ export function trapsInstruction(c: Code, fields: SysFields, features: ReadonlyS
 }
 
 /** The bit of HCR_EL2 that traps IC, DC or TLBI, if there is one. */
-function trapOfInstruction(fields: SysFields): bigint | undefined {
+export function trapOfInstruction(fields: SysFields): bigint | undefined {
   if (fields[0] === 0 && TLBI_CRNS.includes(fields[1])) return Hcr.TTLB;
   return TRAPPED_MAINTENANCE.find(([, operations]) => operations.some((one) => one.join() === fields.join()))?.[0];
 }

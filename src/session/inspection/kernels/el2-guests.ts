@@ -80,7 +80,7 @@ function el2Guests(view: View, space: AddressSpace): readonly El2Guest[] | undef
 const AFFINITY_SHIFTS = [32, 16, 8, 0];
 
 /** Fields of MPIDR_EL1 from the highest that is not zero on: `1.0`. */
-function affinityText(vmpidr: bigint): string {
+export function affinityText(vmpidr: bigint): string {
   const levels = AFFINITY_SHIFTS.map((shift) => field(vmpidr, shift, 8)), first = levels.findIndex((level) => level !== 0);
   return levels.slice(first < 0 ? -1 : first).join(".");
 }

@@ -1,16 +1,19 @@
 // Events inside VMs, while somebody wants them: the core looks at vCPUs that pass certain places of
-// a kernel's code, and on CPUs with EL2 the vectors by which its guests enter it. The VM does not
-// notice, and without a listener nothing is looked at.
+// a kernel's code, and on CPUs with EL2 the vectors by which its guests enter it and the ERET by
+// which they leave it. The VM does not notice, and without a listener nothing is looked at.
 
 import { KERNEL_KINDS, type TraceKind } from "../../../machine/abi/trace.ts";
 import type { DebugCore, VcpuState } from "../../../cpu/core/interface.ts";
-import type { AddressSpace, Hypervisor } from "../../../machine/hypervisor/inspect.ts";
+import type { AddressSpace, Hypervisor, Observed } from "../../../machine/hypervisor/inspect.ts";
 import type { LoadedSymbols } from "../../../inside/symbols/module-file.ts";
 import type { Gap } from "../../../model/queries/facts/gap.ts";
 import type { KernelPlace, KernelPlaces } from "../readers/guest/guest-kernel.ts";
 import type { View } from "../readers/inspected.ts";
 import { addressKey } from "../../../kit/support/values/address-key.ts";
+import { entriesAt, inSpace } from "../readers/guest/stage2.ts";
 import { guestEntries, guestExit } from "./guest-exits.ts";
+import { GuestReturns } from "./guest-returns.ts";
+import type { GuestMemory } from "./stage2-fault.ts";
 import { placesOf } from "./kernels.ts";
 
 /** Requirements on the system. */
@@ -23,7 +26,7 @@ interface ObservedSystem {
 }
 
 /** A kernel that is observed. */
-interface Observed {
+interface ObservedKernel {
   readonly stage2: number;
   readonly places: KernelPlaces;
   readonly at: ReadonlyMap<bigint, KernelPlace>;
@@ -34,11 +37,12 @@ type LoadListener = (vm: string, modules: readonly LoadedSymbols[]) => void;
 
 /** The observation of the kernels of one machine. */
 export class KernelEvents {
-  readonly #observed = new Map<AddressSpace, Observed>();
+  readonly #observed = new Map<AddressSpace, ObservedKernel>();
   /** By tables of stage 2 and `addressKey`. */
   readonly #places = new Map<number, ReadonlyMap<number, KernelPlace>>();
   /** Entries of EL2 that are observed, the same. */
   readonly #entries = new Map<number, Map<number, bigint>>();
+  #returns = new GuestReturns();
   #kinds: readonly TraceKind[] = [];
   /** Whether exits of guests of a CPU's EL2 are wanted. */
   #wantsExits = false;
@@ -84,7 +88,10 @@ export class KernelEvents {
       for (const address of entries.values()) this.system.core.stops.ignore(stage2, address);
     }
     this.#entries.clear();
-    this.system.core.stops.observer = this.wanted ? (vcpu, time, retired) => this.#pass(vcpu, time, retired) : undefined;
+    this.#returns = new GuestReturns();
+    const { stops } = this.system.core;
+    stops.observesReturns = this.#wantsExits;
+    stops.observer = this.wanted ? (vcpu, time, retired, returns) => this.#pass(vcpu, time, retired, returns) : undefined;
   }
 
   /**
@@ -125,7 +132,7 @@ export class KernelEvents {
     return new Map([...at, [loads.at, { seen: () => void listener(vm, loads.modules()) }]]);
   }
 
-  #enter(space: AddressSpace, observed: Observed): void {
+  #enter(space: AddressSpace, observed: ObservedKernel): void {
     const { stage2, at } = observed;
     this.#observed.set(space, observed);
     this.#places.set(stage2, new Map([...at].map(([address, place]) => [addressKey(address), place])));
@@ -141,14 +148,27 @@ export class KernelEvents {
     for (const address of observed.at.keys()) this.system.core.stops.ignore(observed.stage2, address);
   }
 
+  /** A guest of a vCPU's EL2 has left to that. */
+  #exit(vcpu: VcpuState, time: number): Observed | undefined {
+    const exit = guestExit(vcpu, time, this.#memoryOf(vcpu));
+    if (exit) this.#returns.exited(vcpu, exit);
+    return exit;
+  }
+
+  /** The memory that a vCPU's EL2 has. */
+  #memoryOf({ stage2 }: VcpuState): GuestMemory | undefined {
+    const view = this.system.view(), space = view.objects("thread").find(({ registers }) => registers.stage2 === stage2)?.addressSpace;
+    return space && { read: entriesAt(inSpace(space), view.hypervisor.machine.ram), features: this.system.core.cpu.features };
+  }
+
   /** A vCPU is at an instruction that has a mark. */
-  #pass(vcpu: VcpuState, time: number, retired: number): boolean | undefined {
+  #pass(vcpu: VcpuState, time: number, retired: number, returns: boolean): boolean | undefined {
     const pc = vcpu.keyOf("PC"), place = this.#places.get(vcpu.stage2)?.get(pc);
     const isEntry = this.#entries.get(vcpu.stage2)?.has(pc) ?? false;
-    if (!place && !isEntry) return undefined;
+    if (!place && !isEntry && !returns) return undefined;
     const hypervisor = this.system.hypervisor();
     try {
-      const event = isEntry ? guestExit(vcpu, time) : place?.seen(vcpu, time);
+      const event = isEntry ? this.#exit(vcpu, time) : place ? place.seen(vcpu, time) : this.#returns.returns(vcpu, time);
       if (!event) return false;
       if ("code" in event) this.#gap = event;
       else hypervisor.trace.observed(event, time, retired);

@@ -8,7 +8,7 @@ import type { BlockCode, TraceEvent, TraceFields } from "../../../machine/abi/tr
 import { VcpuRunState } from "../../../machine/abi/words.ts";
 import { UNSEEN } from "./event-log.ts";
 import { withoutKind } from "../../../model/queries/ids.ts";
-import { hex } from "../../../kit/support/text/number-text.ts";
+import { durationText, hex } from "../../../kit/support/text/number-text.ts";
 import { registerWords } from "./register-words.ts";
 
 type Sentence = (event: TraceEvent) => string | undefined;
@@ -18,7 +18,8 @@ const SENTENCES: { readonly [kind: string]: Sentence | undefined } = {
   sched: ({ name, fields }) => switched(name, fields),
   virq: ({ name, fields }) => raised(name, fields),
   mmio: ({ name, fields }) => accessed(name, fields),
-  trap: ({ name, fields }) => fields.guest === undefined ? registerAccessed(name, fields) : guestLeft(name, fields),
+  trap: ({ name, fields }) =>
+    fields.guest === undefined ? registerAccessed(name, fields) : name === "ERET" ? guestEntered(fields) : guestLeft(name, fields),
   psci: ({ name, fields, result }) => {
     const call = psciCall(name, fields);
     return call && `${call}${result ? ` -> ${result.name}` : ""}`;
@@ -41,6 +42,19 @@ const SENTENCES: { readonly [kind: string]: Sentence | undefined } = {
 export function eventSentence(event: TraceEvent): string | undefined {
   return SENTENCES[event.kind]?.(event);
 }
+
+/** The place where a guest continues that has left to EL2. */
+export const EXIT_ANSWERS = {
+  again: "at the instruction that left",
+  next: "after the instruction that left",
+  exception: "at a vector of its EL1, with an exception",
+  elsewhere: "at another instruction",
+} as const;
+
+export type ExitAnswer = keyof typeof EXIT_ANSWERS;
+
+/** Whether a field of an event is one of them. */
+export const isExitAnswer = (value: unknown): value is ExitAnswer => typeof value === "string" && Object.hasOwn(EXIT_ANSWERS, value);
 
 const short = (id: unknown) => withoutKind("vcpu", String(id));
 
@@ -140,6 +154,14 @@ function guestLeft(name: string, { guest, pc, call, immediate, access, ipa, by }
   return `VMID ${guest} enters EL2 from ${valueText(pc)}: ${
     [of, name, more, ipa].filter((part) => part !== undefined && part !== "").join(" ")
   }${by === undefined ? "" : ` (${by})`}`;
+}
+
+/** EL2 lets a guest continue, `after` ns since that left. */
+function guestEntered({ guest, pc, after, answer, value, exception, error }: TraceFields): string {
+  const how = isExitAnswer(answer) ? `${EXIT_ANSWERS[answer]}${exception === undefined ? "" : `: ${exception}`}` : undefined;
+  const parts = [how, value, error === undefined ? undefined : `with a virtual ${error}`].filter((part) => part !== undefined);
+  const told = parts.length ? `: ${parts.join(", ")}` : "";
+  return `EL2 enters VMID ${guest} at ${valueText(pc)}${typeof after === "number" ? ` ${durationText(after)} later` : ""}${told}`;
 }
 
 const valueText = (value: unknown) => typeof value === "bigint" ? hex(value) : String(value);

@@ -206,3 +206,37 @@ Deno.test("an observed instruction that is replaced meanwhile is executed as it 
   machine.run(30);
   assert.deepEqual([seen.length, vcpu.getX(0)], [20, 50n]);
 });
+
+Deno.test("each ERET is observed while that is wanted, before it is executed, and the run is the same run", () => {
+  /** EL1 returns to the instruction after its ERET, and begins again. */
+  const returning = () => {
+    const machine = new Machine(), { vcpu } = machine;
+    machine.load(CODE, [["add x0, x0, #0x1", 0x91000400], ["eret", 0xd69f03e0], ["hint #0x0", 0xd503201f], ["b", 0x17fffffd]]);
+    vcpu.setRegister("ELR_EL1", at(2));
+    vcpu.setRegister("SPSR_EL1", BigInt(vcpu.pstate));
+    vcpu.pc = at(0);
+    return machine;
+  };
+  const plain = returning(), looked = returning(), { core: { stops }, vcpu } = looked;
+  const seen: [pc: bigint, x0: bigint, time: number][] = [], began = looked.now;
+  stops.observer = ({ pc }, time, _, returns) => {
+    if (!returns) return undefined;
+    seen.push([pc, vcpu.getX(0), time - began]);
+    return false;
+  };
+  looked.run(400);
+  assert.equal(seen.length, 0);
+  stops.observesReturns = true;
+  assert.equal(plain.run(400).reason, looked.run(400).reason);
+  plain.run(400);
+  assert.equal(looked.registers(), plain.registers());
+  assert.deepEqual(seen, Array.from({ length: 100 }, (_, round) => [at(1), BigInt(101 + round), 401 + 4 * round]));
+  // Beside the writers of a register, which stop the run.
+  stops.watchRegisters(["x0"]);
+  assert.equal(looked.run(400).reason, ExitReason.Breakpoint);
+  assert.equal(vcpu.pc, at(0));
+  stops.watchRegisters([]);
+  stops.observesReturns = false;
+  looked.run(400);
+  assert.equal(seen.length, 100);
+});

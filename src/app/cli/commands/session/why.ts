@@ -7,10 +7,10 @@ import { nothingPasses, output, outputLink, printAnswer } from "../../common/pri
 import type { RunOptions } from "../../common/run-command.ts";
 import { checkVm, type OpenSession, openSession } from "../../common/session.ts";
 import type { ValuesOf } from "../../../../model/commands/argument.ts";
-import { reasonFilter, reasonsThatAnswer, WHY } from "../../../../model/commands/questions.ts";
+import { reasonFilter, reasonId, reasonsThatAnswer, WHY } from "../../../../model/commands/questions.ts";
 import { lineFor } from "../../../../model/commands/words.ts";
 import { diagnosisLines } from "../../../../model/queries/texts/diagnosis-text.ts";
-import { isOf, parseAs, whyId, withKind } from "../../../../model/queries/ids.ts";
+import { isOf, withKind } from "../../../../model/queries/ids.ts";
 import { allOf, isExactly } from "../../../../model/queries/filters/filter.ts";
 import { allOfEvents } from "../../../../model/queries/filters/temporal-filter.ts";
 import { rowsOf } from "../../../../model/queries/query.ts";
@@ -48,25 +48,25 @@ async function hangs({ asker }: Pick<OpenSession, "asker">, of: string | undefin
 export const runWhy = runner(WHY, { run: ({ reason, ...values }, options) => why(reason, { ...options, ...values }) });
 
 async function why(reason: string, options: WhyOptions): Promise<number> {
-  const number = parseAs("why", reason)?.number, isVm = reason !== "last" && number === undefined;
+  const id = reasonId(reason), isVm = reason !== "last" && id === undefined;
   if (isVm && options.vm !== undefined) throw new Failure(`"${reason}" is not a reason`, "use last or why:NUMBER");
-  return await explain(number, isVm ? { ...options, vm: reason } : options);
+  return await explain(id, isVm ? { ...options, vm: reason } : options);
 }
 
-/** @param number of a reason; undefined for the last one */
-async function explain(number: number | undefined, options: WhyOptions): Promise<number> {
+/** @param id of a reason; undefined for the last one */
+async function explain(id: string | undefined, options: WhyOptions): Promise<number> {
   const { json = false, session, core, vm, about, filter } = options;
   // Columns and forms are those of lists.
   const list = options.list || options.columns || options.output;
   checkColumns(REASONS, options);
   using open = await openSession({ session, core });
-  const terms = allOfEvents([filter, reasonFilter({ reason: number === undefined ? "last" : whyId(number), vm, about })]);
+  const terms = allOfEvents([filter, reasonFilter({ reason: id ?? "last", vm, about })]);
   const ask = (filter: string) => open.asker.ask({ table: "why", args: { filter, limit: list ? undefined : 1 } });
   const print = async () => {
-    const answer = await ask(number === undefined && !list ? allOfEvents([terms, reasonsThatAnswer(about)]) : terms);
+    const answer = await ask(id === undefined && !list ? allOfEvents([terms, reasonsThatAnswer(about)]) : terms);
     checkAnswered(answer, ExitCode.Usage);
     if (!answer.rows.length && vm) await checkVm(open, vm);
-    const isNow = number === undefined && filter === undefined && (about === undefined || isOf("vm", about));
+    const isNow = id === undefined && filter === undefined && (about === undefined || isOf("vm", about));
     const told = json || list || !isNow ? [] : await hangs(open, vm === undefined ? about : withKind("vm", vm));
     if (json || list) printAnswer(open.session.info.name, answer, json, nothingPasses(terms), options);
     else {
@@ -77,7 +77,7 @@ async function explain(number: number | undefined, options: WhyOptions): Promise
       }
     }
     if (answer.rows.length || list || told.length) return ExitCode.Done;
-    if (number !== undefined) throw failed(`${whyId(number)} is not recorded`, `list the reasons with ${lineFor(WHY, { list: true })}`);
+    if (id !== undefined) throw failed(`${id} is not recorded`, `list the reasons with ${lineFor(WHY, { list: true })}`);
     const others = (await open.asker.ask({ table: "why", args: { filter: allOfEvents([terms, "kind=refused"]) } })).rows.length;
     const wayOut = others ? `${handled(others)}: ${lineFor(WHY, { list: true, vm, about, filter })}` : undefined;
     const problem = { what: `nothing${terms ? " like that" : ""} has failed`, wayOut };
