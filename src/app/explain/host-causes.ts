@@ -115,4 +115,37 @@ export const HOST_CAUSES: readonly Cause[] = [
       "a disk that the configuration calls writable has to be: `chmod 666 FILE`, or writable false",
     ],
   },
+  {
+    id: "other-machine",
+    says:
+      "the command line is one for another architecture, or another build of QEMU: its machine has no such machine type, device or property",
+    certain: true,
+    evidence: [sign("not-of-machine", 30, true)],
+    tries: [
+      "see what there is: `qemu-system-aarch64 -machine help`, `-device help`, `-cpu help`; q35 and pc are a PC's, arm64 has virt",
+      "on virt, disks are virtio (if=virtio), a TPM is tpm-tis-device, and Hyper-V's properties (hv-…) are not there",
+    ],
+  },
+  {
+    id: "no-huge-pages",
+    says: "the guest's memory is to be of the host's pool of large pages (hugetlbfs), which has fewer free pages than the guest needs",
+    certain: true,
+    evidence: [sign("no-huge-pages", 30, true)],
+    tries: [
+      "see `grep Huge /proc/meminfo`, and reserve them: `echo 1024 > /proc/sys/vm/nr_hugepages` are 2 GiB in pages of 2 MiB",
+      "or leave large pages out",
+    ],
+  },
+  {
+    id: "efi-fault",
+    says:
+      "the boot loader or kernel that UEFI started made an exception: firmware that protects memory refuses to execute data and to write to code, as older loaders do",
+    certain: false,
+    evidence: [sign("efi-fault", 6, true), sign("firmware", 17)],
+    tries: [
+      "take a newer boot loader (shim, grub) in the image, or other firmware: both fit since 2024",
+      "start the kernel without a loader (QEMU: -kernel Image -initrd …)",
+    ],
+    asks: ["the registers that the firmware prints after the line: ESR tells an instruction abort from a data abort"],
+  },
 ];

@@ -174,4 +174,48 @@ export const HOST_LOGS: readonly ReportedLog[] = [
     },
     first: "closed-file",
   },
+  {
+    report: "a machine of PCs",
+    files: { "qemu.txt": 'qemu-system-aarch64: unsupported machine type: "q35"\nUse -machine help to list supported machines\n' },
+    first: "other-machine",
+  },
+  {
+    report: "a device that arm64 does not have",
+    files: {
+      "virsh.txt":
+        "error: internal error: process exited while connecting to monitor: 2026-02-07T05:15:35.378927Z qemu-system-aarch64: -device tpm-tis,tpmdev=tpm0,id=tpm0: 'tpm-tis' is not a valid device model name\n",
+    },
+    first: "other-machine",
+  },
+  {
+    report: "a bus that the machine does not have",
+    files: {
+      "qemu.txt": "qemu-system-aarch64: -drive id=disk,if=sd,format=raw,file=one.img: machine type does not support if=sd,bus=0,unit=0\n",
+    },
+    first: "other-machine",
+  },
+  {
+    report: "properties of Hyper-V",
+    files: {
+      "virt-manager.txt":
+        "Unable to complete install: 'internal error: process exited while connecting to monitor: 2026-04-20T12:55:10.052478Z qemu-system-aarch64: can't apply global host-arm-cpu.hv-relaxed=on: Property 'host-arm-cpu.hv-relaxed' not found'\n",
+    },
+    first: "other-machine",
+  },
+  {
+    report: "large pages that are not reserved",
+    files: {
+      "journal.txt":
+        'Sep 23 03:01:22 host kata[1779636]: level=error msg="qemu-system-aarch64: unable to map backing store for guest RAM: Cannot allocate memory" name=containerd-shim-v2\n',
+    },
+    first: "no-huge-pages",
+  },
+  {
+    report: "a boot loader under firmware that protects memory",
+    files: {
+      "console.txt":
+        'BdsDxe: loading Boot0001 "UEFI QEMU QEMU HARDDISK " from PciRoot(0x0)/Pci(0x1,0x1)/Scsi(0x0,0x1)\nBdsDxe: starting Boot0001 "UEFI QEMU QEMU HARDDISK " from PciRoot(0x0)/Pci(0x1,0x1)/Scsi(0x0,0x1)\n\n\nSynchronous Exception at 0x000000007C318000\n',
+    },
+    first: "efi-fault",
+  },
 ];

@@ -200,6 +200,14 @@ failed to create tun device: Operation not permitted
 Caused by:
     No such file or directory (os error 2)
 `,
+  "firmware of a board": `BdsDxe: starting Boot0003 "UEFI SD Card" from VenHw(100C2CFA-B586-4198-9B4C-1683D195B1DA)/SD(0x0)
+
+Synchronous Exception at 0x00000000EBFE989C
+`,
+  "a linker": `ld: unsupported machine type: "q35"
+app.js: can't apply global style: Property 'x' not found
+unable to map backing store for guest RAM
+`,
   "strace of a shell": `openat(AT_FDCWD, "/dev/tty", O_RDWR) = 3
 ioctl(3, TCGETS, {c_iflag=ICRNL}) = 0
 ioctl(3, TIOCSPGRP, [4711]) = -1 EPERM (Operation not permitted)

@@ -19,6 +19,7 @@ export const PROGRAMS = {
   qemu: { name: "QEMU", marks: ["gunyah", "gzvm", "qemu"] },
   libvirt: { name: "libvirt", marks: ["libvirt", "virsh", "virt-"] },
   hypervisor: { name: "Gunyah's hypervisor", marks: ["[HYP]", "HYP]"] },
+  firmware: { name: "UEFI firmware", marks: [] },
   rm: { name: "the Resource Manager", marks: ["[RM]", "RM]"] },
   kernel: { name: "a Linux kernel", marks: [] },
   shell: { name: "a command", marks: [] },

@@ -6,6 +6,7 @@ import type { SignValues } from "./sign.ts";
 
 const qemu = formsOf("qemu");
 const libvirt = formsOf("libvirt");
+const firmware = formsOf("firmware");
 
 const TUN = "/dev/net/tun";
 
@@ -41,6 +42,16 @@ const vfio = (format: string, step: string, says: string, names: readonly string
 /** Firmware that QEMU does not put into its flash. */
 const flash = (format: string, reason: string, says: FormEntry["says"], names: readonly string[] = []): FormEntry =>
   qemu(format, { names, sign: "flash", values: { reason }, says, own: true });
+
+/** A machine, device or property that the QEMU of this architecture does not have. */
+const notOfMachine = (format: string, what: string): FormEntry =>
+  qemu(`qemu-%s: ${format}`, {
+    names: ["_", ...format.includes("%s") ? ["name"] : []],
+    sign: "not-of-machine",
+    values: { what },
+    says: ({ name }) => `QEMU's machine has no such ${what}${name === "?" ? "" : `: ${name}`}`,
+    own: true,
+  });
 
 /** A message to a process that serves a device, or an answer of it, that was lost. */
 const lostBackend = (format: string): FormEntry =>
@@ -118,5 +129,28 @@ export const HOST_FORMS: readonly FormEntry[] = [
     "vhost VQ %d ring restore failed: %s",
     "Error starting vhost: %d",
   ].map(lostBackend),
+  notOfMachine("unsupported machine type", "machine"),
+  notOfMachine("'%s' is not a valid device model name", "device"),
+  notOfMachine("machine type does not support if=%s", "bus"),
+  notOfMachine("can't apply global %s: Property", "property"),
+  notOfMachine("unable to find CPU model '%s'", "CPU model"),
+  qemu("unable to map backing store for guest RAM: Cannot allocate memory", {
+    sign: "no-huge-pages",
+    says: "the pool that the guest's memory comes from has not so many free large pages",
+    own: true,
+  }),
+  firmware('BdsDxe: starting Boot%x "UEFI QEMU %s', {
+    names: ["_", "_"],
+    sign: "firmware",
+    says: "UEFI firmware starts a boot loader from a disk of QEMU's",
+    own: true,
+    quiet: true,
+  }),
+  firmware("Synchronous Exception at 0x%llx", {
+    names: ["address"],
+    sign: "efi-fault",
+    says: ({ address }) => `the code that UEFI firmware has started made an exception at ${address}`,
+    shared: true,
+  }),
   ...["No such file or directory", "The system cannot find the file specified."].map(noFile),
 ];
