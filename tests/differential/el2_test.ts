@@ -11,7 +11,7 @@ import { type Cpu, parseCpu, withEl2 } from "../../src/cpu/isa/cpus/cpus.ts";
 import { systemRegisterText } from "../../src/cpu/isa/names/system-register-names.ts";
 import { readElf } from "../../src/kit/formats/elf.ts";
 import { stableQemuSystem } from "../../scripts/newest-qemu.ts";
-import { longTest } from "../support/long.ts";
+import { LONG, longTest } from "../support/long.ts";
 import { runNative } from "../support/oracles.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
@@ -34,7 +34,7 @@ const TIERS: Readonly<Record<string, CoreOptions>> = {
 };
 
 /** Builds a guest of the folder, and calls `use` with its ELF file. */
-function withGuest(name: string, use: (elf: string) => Promise<void>): Promise<void> {
+function withGuest(name: string, use: (elf: string) => Promise<void>, defines: readonly string[] = []): Promise<void> {
   return inFolder(async (folder) => {
     const elf = `${folder}/guest.elf`, source = new URL("./el2/", import.meta.url).pathname;
     const linker = new URL("./exceptions/guest.ld", import.meta.url).pathname;
@@ -42,6 +42,7 @@ function withGuest(name: string, use: (elf: string) => Promise<void>): Promise<v
     const flags = `${language} -march=armv8.2-a -nostdlib -static -Wl,--build-id=none`.split(" ");
     const { code, stderr } = await runNative("aarch64-linux-gnu-gcc", [
       ...flags,
+      ...defines,
       ...["-T", linker, "-o", elf, `${source}start.S`, `${source}${name}`],
     ]);
     assert.equal(code, 0, stderr);
@@ -128,6 +129,16 @@ longTest("each field of FEAT_FGT's registers traps what it traps on QEMU, with a
     const run: Run = { cpu: withEl2(parseCpu("v8.2,-FEAT_PMUv3p1,-FEAT_PMUv3,-FEAT_HAFDBS,+FEAT_FGT")), otherRegisters: "zero" };
     for (const [tier, options] of Object.entries(TIERS)) compare(tier, runOnEl2(image, options, run).split("\n"), expected);
   }));
+
+/** Random programs; a greater number finds more. */
+const PROGRAMS = LONG ? 40 : 3;
+
+Deno.test("random programs of EL2 print in both tiers what they print on QEMU", () =>
+  withGuest("programs.c", async (elf) => {
+    const expected = (await runOnQemu(elf)).split("\n"), image = await Deno.readFile(elf);
+    assert.ok(expected.length > 100 * PROGRAMS, `${expected.length} lines`);
+    for (const [tier, options] of Object.entries(TIERS)) compare(tier, runOnEl2(image, options).split("\n"), expected);
+  }, ["-DFIRST=1", `-DPROGRAMS=${PROGRAMS}`]));
 
 function compare(tier: string, actual: readonly string[], expected: readonly string[]): void {
   const differences = expected.flatMap((line, i) => line === actual[i] ? [] : [`line ${i + 1}: QEMU ${line}\n  el2 ${actual[i]}`]);

@@ -41,7 +41,7 @@ export function defineAborts(library: Library, loadStore?: number): void {
     const fault = c.let(c.load("i32.load", CPU.FAULT));
     const execute = c.let(access.and(AccessKind.Execute));
     // A walk only reads; an atomic reads first, so it is a write to blame only where a read would
-    // have been allowed.
+    // not have had the same fault.
     const status = c.let(c.load("i32.load", CPU.FAULT_STATUS)), isRead = fault.ne(Fault.Stage2OnWalk);
     const blamesWrite = c.let(
       access.and(AccessKind.Write).nonZero().and(loadStore === undefined ? isRead : isRead.and(fault.ne(Fault.El2OnWalk))),
@@ -49,7 +49,9 @@ export function defineAborts(library: Library, loadStore?: number): void {
     c.if(blamesWrite, () => {
       c.if(isReadModifyWrite(c.let(c.call(callee(library, "currentWord")))), () => {
         const readable = c.call(mmuFunction(library, "translate"), va, access.and(~AccessKind.Write)).nonZero();
-        c.set(blamesWrite, status.ne(FaultStatus.Alignment).and(readable));
+        // A read that stage 1 allows may have a fault of stage 2.
+        const hasAnother = c.load("i32.load", CPU.FAULT).ne(fault);
+        c.set(blamesWrite, status.ne(FaultStatus.Alignment).and(readable.or(hasAnother)));
       });
     });
     const maintenance = access.and(AccessKind.Maintenance).nonZero().mul(AbortSyndrome.Cm | AbortSyndrome.WnR);

@@ -446,6 +446,9 @@ Deno.test("an atomic blames the write only where a read was allowed", () => {
   assertFault(atomic(LOW), DATA + WNR + 0x0f, LOW);
   assertFault(atomic(LOW + 0x1000n), DATA + 0x07, LOW + 0x1000n);
   assertFault(atomic(LOW + 4n), DATA + 0x21, LOW + 4n);
+  // Stage 1 allows the read, which stage 2 would refuse: the write's fault comes first.
+  rig.stage2.unmap(PAGE, 4096);
+  assertFault(atomic(LOW), DATA + WNR + 0x0f, LOW);
   rig.word = 0xc81f_7c20; // STXR
   assertFault(atomic(LOW + 0x1000n), DATA + WNR + 0x07, LOW + 0x1000n);
 });
