@@ -6,8 +6,8 @@ import { DEFAULT_CPU } from "../../src/cpu/isa/cpus/cpus.ts";
 import { once } from "../../src/kit/support/values/once.ts";
 import { el2Command } from "../support/el2.ts";
 import { LONG } from "../support/long.ts";
-import { runNative } from "../support/oracles.ts";
 import { DIFFERENCES } from "./differences.ts";
+import { buildProbe } from "./probe/build.ts";
 
 const FOLDER = new URL(".", import.meta.url).pathname;
 
@@ -30,32 +30,6 @@ interface CaseReport {
   name: string;
   ok: boolean;
   why: string;
-}
-
-/** Flags of probe/build.sh, which works without el2. */
-const COMPILE = [
-  ["-std=gnu11", "-Os", "-Wall", "-Wextra", "-march=armv8-a", "-mgeneral-regs-only", "-mstrict-align", "-ffreestanding", "-fno-pic"],
-  ["-fvisibility=hidden", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-tree-loop-distribute-patterns"],
-  ["-mno-outline-atomics", "-fno-jump-tables", "-DCPU_SIZE=4096", "-nostdlib", "-static", "-no-pie"],
-  ["-Wl,--no-warn-rwx-segments,--build-id=none,-z,norelro,-z,noexecstack"],
-].flat();
-
-/** Builds the probe, an arm64 Linux Image. */
-async function buildProbe(folder: string): Promise<string> {
-  const source = `${FOLDER}probe`;
-  const sources = ["-T", `${source}/probe.ld`, "-I", source, "-o", `${folder}/probe.elf`, `${source}/start.S`, `${source}/probe.c`];
-  const compiled = await runNative("aarch64-linux-gnu-gcc", [...COMPILE, ...sources]);
-  assert.equal(compiled.code, 0, compiled.stderr);
-  const copied = await runNative("aarch64-linux-gnu-objcopy", [
-    "-O",
-    "binary",
-    "-j",
-    ".text",
-    `${folder}/probe.elf`,
-    `${folder}/probe.bin`,
-  ]);
-  assert.equal(copied.code, 0, copied.stderr);
-  return `${folder}/probe.bin`;
 }
 
 /**
