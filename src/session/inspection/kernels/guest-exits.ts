@@ -20,7 +20,7 @@ import { vmidOf } from "../../../kit/formats/stage2-tables.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import { isAbort, syndromeText } from "../trace/syndromes.ts";
 import { affinityText } from "./el2-guests.ts";
-import { type GuestMemory, stage2Fault } from "./stage2-fault.ts";
+import { stage2Fault, type StageMemory } from "./stage2-fault.ts";
 
 /** The vectors for exceptions of a lower level in AArch64, from the first on. */
 const KINDS = ["synchronous", "IRQ", "FIQ", "SError"] as const;
@@ -50,7 +50,7 @@ export const guestOf = (vcpu: VcpuState): { readonly guest: number; readonly gue
  * The exit of a guest of a vCPU at a vector; undefined if it is not one: EL0 of a host.
  * @param memory that the tables of stage 2 are in; without it, the cause of a fault is not read
  */
-export function guestExit(vcpu: VcpuState, time: number, memory?: GuestMemory): Observed | undefined {
+export function guestExit(vcpu: VcpuState, time: number, memory?: StageMemory): Observed | undefined {
   if (!hasGuest(vcpu)) return undefined;
   const offset = Number(BigInt.asUintN(64, vcpu.pc - vcpu.getRegister("VBAR_EL2"))) - Vector.LowerAarch64;
   const kind = KINDS[offset / VECTOR_SIZE];
@@ -74,7 +74,7 @@ function sentBy([name, ...others]: readonly string[]): { readonly by?: string } 
 }
 
 /** The name and parts of a synchronous exception, by its class. */
-function synchronous(vcpu: VcpuState, memory: GuestMemory | undefined): { readonly name: string; readonly [more: string]: unknown } {
+function synchronous(vcpu: VcpuState, memory: StageMemory | undefined): { readonly name: string; readonly [more: string]: unknown } {
   const esr = Number(vcpu.getRegister("ESR_EL2") & 0xffff_ffffn);
   switch (exceptionClass(esr)) {
     case ExceptionClass.Hvc:
@@ -106,7 +106,7 @@ function synchronous(vcpu: VcpuState, memory: GuestMemory | undefined): { readon
 }
 
 /** The address of an abort, the register that it loads, and why stage 2 did not permit it. */
-function aborted(vcpu: VcpuState, esr: number, memory: GuestMemory | undefined) {
+function aborted(vcpu: VcpuState, esr: number, memory: StageMemory | undefined) {
   const page = (vcpu.getRegister("HPFAR_EL2") >> 4n) << 12n;
   const ipa = esr & AbortSyndrome.S1ptw ? page : page | vcpu.getRegister("FAR_EL2") & 0xfffn;
   const loads = (esr & AbortSyndrome.Isv) !== 0 && !(esr & AbortSyndrome.WnR);

@@ -13,7 +13,7 @@ import { addressKey } from "../../../kit/support/values/address-key.ts";
 import { entriesAt, inSpace } from "../readers/guest/stage2.ts";
 import { guestEntries, guestExit } from "./guest-exits.ts";
 import { GuestReturns } from "./guest-returns.ts";
-import type { GuestMemory } from "./stage2-fault.ts";
+import type { StageMemory } from "./stage2-fault.ts";
 import { placesOf } from "./kernels.ts";
 
 /** Requirements on the system. */
@@ -156,7 +156,7 @@ export class KernelEvents {
   }
 
   /** The memory that a vCPU's EL2 has. */
-  #memoryOf({ stage2 }: VcpuState): GuestMemory | undefined {
+  #memoryOf({ stage2 }: VcpuState): StageMemory | undefined {
     const view = this.system.view(), space = view.objects("thread").find(({ registers }) => registers.stage2 === stage2)?.addressSpace;
     return space && { read: entriesAt(inSpace(space), view.hypervisor.machine.ram), features: this.system.core.cpu.features };
   }

@@ -7,12 +7,12 @@ import { type Descriptor, isInHalf, type ReadEntry, type Tables, walkTables } fr
 import { stage2Rights, stage2TablesOf } from "../../../kit/formats/stage2-tables.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 
-type Features = Parameters<typeof addressSizesOf>[0];
+type CpuFeatures = Parameters<typeof addressSizesOf>[0];
 
 /** Memory of the VM with the hypervisor, and what its CPU has. */
-export interface GuestMemory {
+export interface StageMemory {
   readonly read: ReadEntry;
-  readonly features: Features;
+  readonly features: CpuFeatures;
 }
 
 /** The fault in words, and the descriptor at which the walk ended, if there is one. */
@@ -22,7 +22,7 @@ interface Stage2Fault {
 }
 
 /** Why an access to an IPA aborted; undefined: not by the tables, such as an external abort. */
-export function stage2Fault(vcpu: VcpuState, esr: number, ipa: bigint, { read, features }: GuestMemory): Stage2Fault | undefined {
+export function stage2Fault(vcpu: VcpuState, esr: number, ipa: bigint, { read, features }: StageMemory): Stage2Fault | undefined {
   const { kind } = faultOf(esr & AbortSyndrome.FscMask), fault = FAULTS[kind];
   if (!fault) return undefined;
   const tables = stage2TablesOf(vcpu.getRegister("VTTBR_EL2"), vcpu.getRegister("VTCR_EL2"), addressSizesOf(features));
@@ -32,10 +32,10 @@ export function stage2Fault(vcpu: VcpuState, esr: number, ipa: bigint, { read, f
   return { because: `the level ${level} descriptor ${because}`, descriptor: { at: hex(entry), level, value: hex(value) } };
 }
 
-type Words = (end: Descriptor, tables: Tables, features: Features) => string;
+type FaultWords = (end: Descriptor, tables: Tables, features: CpuFeatures) => string;
 
 /** Words for a descriptor, by the kind of the fault. */
-const FAULTS: { readonly [kind: number]: Words | undefined } = {
+const FAULTS: { readonly [kind: number]: FaultWords | undefined } = {
   // A leaf is one that an earlier translation has not seen.
   [FaultStatus.Translation]: ({ kind }) => kind === "invalid" ? "is invalid" : "maps it now, but did not at the access",
   [FaultStatus.AccessFlag]: () => "has AF 0",
