@@ -20,7 +20,7 @@ const id = count();
 const traceKinds = listOf(v.picklist(TRACE_KINDS), TRACE_KINDS.length);
 const address = unsigned(64);
 const vcpu = count(0xffff);
-const space = v.optional(v.picklist(["va", "ipa", "pa"]));
+const space = v.optional(v.picklist(["va", "el1", "el2", "ipa", "pa"]));
 /** Bytes of guest memory in one access of a debugger; the machine refuses more than 16 KiB. */
 const ACCESS_MAX = 64 * KiB;
 

@@ -13,7 +13,7 @@ import {
 } from "../../machine/hypervisor/interface.ts";
 import { blocksText } from "../../model/queries/facts/wait.ts";
 import { acknowledgement, encodePacket, fromHex, PACKET_SIZE, PacketReader, type Received, toBytes, toHex } from "./packets.ts";
-import { decodeRegister, encodeRegister, GENERAL_REGISTERS, targetDescription } from "./target-description.ts";
+import { decodeRegister, describesEl2, encodeRegister, GENERAL_REGISTERS, targetDescription } from "./target-description.ts";
 
 /** The VM, as a session wants it. */
 export interface GdbTarget {
@@ -71,10 +71,14 @@ const ACTION = /^(?:[cs]|[CS][0-9a-f]{2}|r(?<start>[0-9a-f]{1,16}),(?<end>[0-9a-
 const HISTORY: Partial<Record<GdbStop["cause"], string>> = { "history-start": "replaylog:begin;", "history-end": "replaylog:end;" };
 const SPACES: Readonly<Record<DebugSpace, string>> = {
   va: "virtual addresses of the selected vCPU",
+  el1: "virtual addresses of its EL1, at whatever level it is",
+  el2: "virtual addresses of its EL2, at whatever level it is",
   ipa: "intermediate physical addresses of the VM",
   pa: "physical addresses of the machine",
 };
-const HELP = `monitor space [va|ipa|pa]   set the kind of memory addresses (default: va)
+/** Spaces that a vCPU without EL2 has only as others. */
+const OF_EL2: ReadonlySet<string> = new Set(["el1", "el2"]);
+const HELP = `monitor space [va|ipa|pa]   set the kind of memory addresses (default: va); with EL2 also el1, el2
 monitor events [FILTER|off] with gdb el2: the events at which continue stops
 monitor symbols FILE        write an ELF file with the VM's symbols, for symbol-file FILE
 monitor tasks [FILTER]      list the threads of the VM's Linux, such as with state=D
@@ -440,15 +444,15 @@ export class GdbSession {
     const answer = command === "help"
       ? HELP
       : command === "space"
-      ? this.#setSpace(args)
+      ? await this.#setSpace(args)
       : await this.target.monitor(command, this.#vcpu, ...args) ?? `monitor ${command}: no such command; there are:\n${HELP}`;
     return toHex(toBytes(answer));
   }
 
-  #setSpace([space]: string[]): string {
-    if (space !== undefined && !Object.hasOwn(SPACES, space)) {
-      return `monitor space ${space}: use one of ${Object.keys(SPACES).join(", ")}\n`;
-    }
+  async #setSpace([space]: string[]): Promise<string> {
+    const hasEl2 = describesEl2((await this.#registers())?.length),
+      spaces = Object.keys(SPACES).filter((name) => hasEl2 || !OF_EL2.has(name));
+    if (space !== undefined && !spaces.includes(space)) return `monitor space ${space}: use one of ${spaces.join(", ")}\n`;
     if (space !== undefined) this.#space = space as DebugSpace;
     const stale = space === undefined ? "" : "gdb may show code that it has read before: maintenance flush dcache\n";
     return `memory is read and written by ${SPACES[this.#space]}\n${stale}`;

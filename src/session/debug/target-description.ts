@@ -12,6 +12,9 @@ export const GENERAL_REGISTERS = DEBUG_REGISTERS.filter(({ group }) => group ===
 /** Registers that every vCPU has. */
 const COMMON_REGISTERS = DEBUG_REGISTERS.filter(({ group }) => group !== "el2").length;
 
+/** Whether a vCPU with that many registers has EL2's. */
+export const describesEl2 = (registers = COMMON_REGISTERS): boolean => registers > COMMON_REGISTERS;
+
 /** Fields of CPSR: name, lowest and highest bit. */
 const CPSR_FIELDS = [
   ["SP", 0, 0],

@@ -50,8 +50,9 @@ export class DebuggedVm {
   #answers: string[] = [];
   #wantsToRun = false;
 
-  constructor(words: readonly number[], cpus = 1) {
-    this.system = machineWith(words, cpus);
+  /** @param program its words; or a machine that has one, and whose primary VM is debugged */
+  constructor(program: readonly number[] | System, cpus = 1) {
+    this.system = "machine" in program ? program : machineWith(program, cpus);
     const { control: debug } = this.system.debugger;
     if (!debug) throw new Error("the machine has no debugger");
     const target: GdbTarget = {

@@ -5,6 +5,9 @@ import type { WasmCore } from "../../../src/cpu/core/core.ts";
 import { Stage2Flags } from "../../../src/cpu/core/interface.ts";
 import { encodePacket, toHex } from "../../../src/session/debug/packets.ts";
 import type { GuestSystem } from "../../../src/session/assembly/system/guest-system.ts";
+import { assemble } from "../../../src/session/assembly/assemble.ts";
+import { oneVm } from "../../../src/model/queries/debugged-vms.ts";
+import { el2Plan, withEl2Program } from "../../support/el2-program.ts";
 import { CODE, DebuggedVm, ENTRY, machineWith } from "./debugged-vm.ts";
 
 const PC = 32, CPSR = 33;
@@ -322,4 +325,18 @@ Deno.test("no packet breaks the session or the machine", async () => {
     }),
     { numRuns: 2000 },
   );
+});
+
+Deno.test("monitor space has the levels of a vCPU with EL2, and no other vCPU has them", async () => {
+  const plain = new DebuggedVm(COUNT);
+  assert.match(await monitor(plain, "space el2"), /^monitor space el2: use one of va, ipa, pa$/m);
+  await withEl2Program(["start.S", "guest.c"], async (elf) => {
+    const vm = new DebuggedVm(assemble({ ...await el2Plan(elf), debug: oneVm("host") }));
+    assert.match(await monitor(vm, "space moon"), /use one of va, el1, el2, ipa, pa$/m);
+    assert.match(await monitor(vm, "space el2"), /^memory is read and written by virtual addresses of its EL2/);
+    // Both stages of its EL1 are off before it begins.
+    const [own, ofEl1] = [await vm.ask(`m${hex(ENTRY)},8`), (await monitor(vm, "space el1"), await vm.ask(`m${hex(ENTRY)},8`))];
+    assert.match(own ?? "", /^[0-9a-f]{16}$/);
+    assert.equal(ofEl1, own);
+  });
 });

@@ -15,7 +15,7 @@ import {
   VCPUS,
   VMS,
 } from "../../../src/model/queries/tables.ts";
-import { answerDebugger, DEBUG_REGISTERS } from "../../../src/machine/hypervisor/interface.ts";
+import { answerDebugger, DEBUG_REGISTERS, type DebugSpace } from "../../../src/machine/hypervisor/interface.ts";
 import { reasonLines } from "../../../src/model/queries/texts/reason-text.ts";
 import { oneVm } from "../../../src/model/queries/debugged-vms.ts";
 import { targetDescription } from "../../../src/session/debug/target-description.ts";
@@ -227,6 +227,30 @@ async function recorded(elf: string): Promise<Guests> {
 /** The exits and entries that are recorded. */
 const switches = (guests: Guests) =>
   rowsOf(EVENTS, answered(guests, { table: "events", args: { kinds: "trap" } })).filter(({ text }) => text.includes("VMID"));
+
+Deno.test("a debugger reads and writes memory by virtual addresses of each level, at whatever level the vCPU is", () =>
+  withEl2Program(["start.S", "guest.c"], async (elf) => {
+    const guests = await machineAtEl2(elf), { system } = guests;
+    const [report, program] = ["report", "program"].map((name) =>
+      BigInt.asUintN(64, system.symbols.all("host").flatMap((table) => table.resolve(name) ?? [])[0])
+    );
+    const read = (control: ReturnType<typeof runTo>, space: DebugSpace, address: bigint) => {
+      const answer = answerDebugger(control, { kind: "read", vcpu: 0, space, address, size: 8 });
+      return answer.kind === "memory" ? answer.bytes.toHex() : answer.kind;
+    };
+    for (const at of [GUEST + 4n, report]) {
+      const control = runTo(guests, at), isGuest = at !== report;
+      const code = read(control, "pa", program), own = read(control, "pa", report);
+      assert.deepEqual([read(control, "el1", GUEST), read(control, "el2", report)], [code, own]);
+      // That of another level is elsewhere, or nowhere.
+      assert.equal(read(control, "el2", GUEST), "refused");
+      assert.equal(read(control, "el1", report), "refused");
+      assert.deepEqual([read(control, "va", GUEST), read(control, "va", report)], isGuest ? [code, "refused"] : ["refused", own]);
+    }
+    const bytes = new Uint8Array(8).fill(0x5a), control = runTo(guests, report);
+    assert.equal(answerDebugger(control, { kind: "write", vcpu: 0, space: "el1", address: GUEST + 0x40n, bytes }).kind, "done");
+    assert.equal(read(control, "pa", program + 0x40n), bytes.toHex());
+  }));
 
 Deno.test("each exit of a guest to EL2 is an event, with its class, its call and the address of an abort, and so is each entry", () =>
   withEl2Program(["start.S", "guest.c"], async (elf) => {

@@ -2,7 +2,15 @@
 // have no side effects, not even on a TLB's order or an exclusive monitor (Arm ARM H1 requires the
 // same of external debuggers).
 
-import { EL2_REGISTERS, pointerMask, Pstate, type RegisterName, type WatchKind } from "../../../cpu/core/interface.ts";
+import {
+  EL2_REGISTERS,
+  hostRegime,
+  pointerMask,
+  Pstate,
+  type Regime,
+  type RegisterName,
+  type WatchKind,
+} from "../../../cpu/core/interface.ts";
 import type { BreakpointCondition } from "./vm-stops.ts";
 import type { BlockCode } from "../../abi/trace.ts";
 import type { DebugControl } from "./debug-control.ts";
@@ -149,10 +157,10 @@ function writePstate({ registers }: Vcpu, value: bigint): boolean {
 }
 
 /**
- * Address spaces: virtual addresses of a vCPU (the default), its VM's intermediate physical ones,
- * or the machine's physical ones.
+ * Address spaces: virtual addresses of a vCPU at its level (the default), those of its EL1 or its
+ * EL2 at any level, its VM's intermediate physical ones, or the machine's physical ones.
  */
-export type DebugSpace = "va" | "ipa" | "pa";
+export type DebugSpace = "va" | "el1" | "el2" | "ipa" | "pa";
 
 /**
  * Requests of a debugger about its VM while that is stopped. vCPUs by index; virtual addresses of
@@ -263,10 +271,18 @@ interface PagePiece {
   readonly size: number;
 }
 
+/** The translation regime of a level; undefined: that in use. */
+function regimeAt({ registers }: Vcpu, space: "va" | "el1" | "el2"): Regime | undefined {
+  if (space !== "el2") return space === "el1" ? "EL1&0" : undefined;
+  const ofHost = hostRegime(registers);
+  return ofHost === "EL1&0" ? "EL2" : ofHost;
+}
+
 /** The physical address of an address in a space; undefined if nothing is mapped. */
 function physical({ core }: DebugControl, vcpu: Vcpu, space: DebugSpace, address: bigint): number | undefined {
-  if (space === "va") {
-    const translation = core.questions.inspect(vcpu.registers, address);
+  if (space === "va" || space === "el1" || space === "el2") {
+    if (space === "el2" && !vcpu.registers.hasEl2) return undefined;
+    const translation = core.questions.inspect(vcpu.registers, address, "read", regimeAt(vcpu, space));
     return translation.ok ? translation.pa : undefined;
   }
   if (address > MAXIMUM_PHYSICAL) return undefined;

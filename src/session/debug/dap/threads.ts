@@ -101,7 +101,8 @@ export class Threads {
    * @throws RequestError
    */
   place(reference: string, current: number): VcpuAddress {
-    const [, owner, space, address] = /^(?:([^:]+):)??(?:(va|ipa|pa):)?([^:]+)$/.exec(reference) ?? ["", undefined, undefined, reference];
+    const [, owner, space, address] = /^(?:([^:]+):)??(?:(va|el1|el2|ipa|pa):)?([^:]+)$/.exec(reference) ??
+      ["", undefined, undefined, reference];
     return {
       vcpu: owner === undefined ? current : this.#vcpuOfOwner(owner, current),
       space: (space ?? "va") as DebugSpace,
