@@ -8,7 +8,7 @@ import { Deb } from "../src/app/catalog/deb.ts";
 import { exists } from "../src/kit/support/files/cache.ts";
 import { openPackages, wholeFolder } from "./debian-state.ts";
 import { nativeProgram } from "./native-tools.ts";
-import { command, sysroot } from "./suites.ts";
+import { command, RELEASE, sysroot } from "./suites.ts";
 
 const STATE = fileURLToPath(new URL("../.state/suites", import.meta.url));
 
@@ -21,6 +21,8 @@ interface Kernel {
   readonly package: string;
   /** Targets of kselftest, and variables of their makefiles that are empty here. */
   readonly targets: Readonly<Record<string, readonly string[]>>;
+  /** Packages of libraries that its programs need beside libc, of libc's release. */
+  readonly libraries: readonly string[];
 }
 
 /** Programs that set the clock; one of them does not link statically. */
@@ -34,13 +36,14 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     package: "linux-source-6.1",
     // Programs of vm that only run_vmtests.sh starts; one of them needs libcap.
     targets: { futex: [], timers: TIMERS, arm64: [], vm: ["TEST_GEN_FILES"] },
+    libraries: [],
   },
-  // All programs of mm are started by run_vmtests.sh.
   "6.12": {
     root: "debian-trixie",
     release: "trixie",
     package: "linux-source-6.12",
-    targets: { futex: [], timers: TIMERS, arm64: [] },
+    targets: { futex: [], timers: TIMERS, arm64: [], mm: [] },
+    libraries: ["libcap-dev", "libnuma-dev", "liburing-dev"],
   },
 };
 
@@ -64,7 +67,7 @@ const LEFT_OUT: readonly string[] = [
   "timers:raw_skew",
   // Programs for each length of a vector, for 10 s.
   "arm64:fp-stress",
-  // A script of bash, which the guest does not have.
+  // It starts programs that are not built.
   "vm:run_vmtests.sh",
 ];
 
@@ -75,6 +78,8 @@ const LEFT_OUT: readonly string[] = [
  */
 export async function selftests({ version, target }: Selftest): Promise<string> {
   const folder = `${STATE}/selftests-${version}`, kernel = KERNELS[version];
+  // Of an earlier list of targets.
+  if (await exists(folder) && !await exists(`${folder}/${target}`)) await Deno.remove(folder, { recursive: true });
   await wholeFolder(folder, async (unfinished) => {
     const work = `${folder}-work`;
     if (await exists(work)) await Deno.remove(work, { recursive: true });
@@ -86,10 +91,32 @@ export async function selftests({ version, target }: Selftest): Promise<string> 
   return `${folder}/${target}`;
 }
 
-/** Unpacks what the selftests need of the kernel's sources, and the headers that it exports. */
-async function source({ release, package: name }: Kernel, work: string): Promise<string> {
+/**
+ * A folder with a static bash as `bin/bash`, of the release of a kernel: scripts of its selftests
+ * need one, and a guest's own shell is busybox.
+ * @throws Error if its package cannot be fetched
+ */
+export async function bash({ version }: Selftest): Promise<string> {
+  const { release } = KERNELS[version], folder = `${STATE}/bash-${release}`;
+  await wholeFolder(folder, async (unfinished) => {
+    const work = `${folder}-work`;
+    await unpack(release, ["bash-static"], work);
+    await Deno.mkdir(`${unfinished}/bin`);
+    await Deno.rename(`${work}/${await exists(`${work}/usr/bin/bash-static`) ? "usr/" : ""}bin/bash-static`, `${unfinished}/bin/bash`);
+    await Deno.remove(work, { recursive: true });
+  });
+  return folder;
+}
+
+async function unpack(release: string, packages: readonly string[], folder: string): Promise<void> {
   const apt = await openPackages({ release, architecture: "arm64", folder: `${STATE}/apt-${release}` });
-  for (const deb of await apt.download([name, "linux-libc-dev"], `${work}/debs`)) await new Deb(deb).unpack(work);
+  for (const deb of await apt.download(packages, `${folder}/debs`)) await new Deb(deb).unpack(folder);
+}
+
+/** Unpacks what the selftests need of the kernel's sources, and the headers that it exports. */
+async function source({ release, package: name, libraries }: Kernel, work: string): Promise<string> {
+  await unpack(release, [name, "linux-libc-dev"], work);
+  if (libraries.length > 0) await unpack(RELEASE, libraries, work);
   // The tests of memory management share headers with the kernel.
   const wanted = ["scripts", "tools", "include", "arch/arm64/include", "mm/gup_test.h", "lib/test_hmm_uapi.h"];
   const archive = `${work}/usr/src/${name}.tar.xz`, parts = wanted.map((part) => `${name}/${part}`);
@@ -100,12 +127,15 @@ async function source({ release, package: name }: Kernel, work: string): Promise
 async function build({ targets }: Kernel, sources: string, target: string, folder: string): Promise<void> {
   const compiler = await nativeProgram("aarch64-linux-gnu-gcc"), flags = [await sysroot(), "-static"].join(" ").trim();
   const programs = dirname(await nativeProgram("rsync")), path = `PATH=${programs}:${Deno.env.get("PATH") ?? ""}`;
-  const headers = `${dirname(sources)}/usr/include`;
+  const unpacked = `${dirname(sources)}/usr`, headers = `${unpacked}/include`;
+  const libraries = `-isystem ${headers} -L${unpacked}/lib/aarch64-linux-gnu`;
   await command("env", [
     ...[path, await nativeProgram("make"), "-s", "-C", `${sources}/tools/testing/selftests`, "install"],
     ...[`TARGETS=${target}`, `KSFT_INSTALL_PATH=${folder}`, ...targets[target].map((name) => `${name}=`)],
     `KHDR_INCLUDES=-isystem ${headers} -isystem ${headers}/aarch64-linux-gnu`,
-    ...["ARCH=arm64", "MACHINE=arm64", `CC=${compiler} ${flags}`, `CROSS_COMPILE=${compiler.replace(/gcc$/, "")}`],
+    // 6.12's mm/khugepaged.c lacks the header that has it.
+    "EXTRA_CFLAGS=-DKSFT_SKIP=4",
+    ...["ARCH=arm64", "MACHINE=arm64", `CC=${compiler} ${flags} ${libraries}`, `CROSS_COMPILE=${compiler.replace(/gcc$/, "")}`],
   ]);
   const list = `${folder}/kselftest-list.txt`, names = (await Deno.readTextFile(list)).split("\n");
   await Deno.writeTextFile(list, names.filter((name) => !LEFT_OUT.includes(name)).join("\n"));

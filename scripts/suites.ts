@@ -34,7 +34,8 @@ const PACKAGES = {
 /** A set of programs. `conformance` is TestFloat and tests/tcg. */
 export type Suite = keyof typeof PACKAGES;
 
-const RELEASE = "bookworm";
+/** The release of the C library that programs are linked with. */
+export const RELEASE = "bookworm";
 const STATE = fileURLToPath(new URL("../.state/suites", import.meta.url));
 const SCRIPTS = fileURLToPath(new URL("../bench/suites/guest", import.meta.url));
 const HALF_SUBJECT = fileURLToPath(new URL("../bench/suites/testfloat", import.meta.url));
