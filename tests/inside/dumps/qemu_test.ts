@@ -3,7 +3,8 @@
 // EL2_LONG.
 
 import assert from "node:assert/strict";
-import { catalogEntry } from "../../../src/app/catalog/catalog.ts";
+import { catalogEntry, type DebianRelease } from "../../../src/app/catalog/catalog.ts";
+import { CLOUD_KERNEL } from "../../../src/app/catalog/debian.ts";
 import type { NamedDump } from "../../../src/inside/dumps/dump.ts";
 import type { DumpInspector } from "../../../src/session/inspection/dumps/dump-inspector.ts";
 import { openDumps } from "../../../src/session/worker/dump-files.ts";
@@ -23,6 +24,8 @@ import { rowsIn } from "../linux/rows.ts";
 import { dumpOf, limeOf, opened } from "./foreign.ts";
 import { dumpsOf, Qemu, QEMU_MEMORY, QEMU_RAM, withAddresses } from "./qemu.ts";
 
+/** Debian's kernel with pages of 16 KiB. */
+const PAGES_16K = "linux-image-arm64-16k";
 /** A prompt of the shell. */
 const READY = /EL2-READY[^]*# /;
 /** Modules, a mount, an interface, and programs that sleep, with files and a lock. */
@@ -84,7 +87,7 @@ async function checkForms({ image, initrd }: QemuGuest, folder: string): Promise
 
 longTest("a Debian trixie with pages of 16 KiB that QEMU has run is read from each of its dumps", () =>
   inFolder(async (folder) => {
-    const { image, initrd } = await ordinaryGuest("trixie", [], "linux-image-arm64-16k"),
+    const { image, initrd } = await ordinaryGuest("trixie", [], PAGES_16K),
       guest = { image: `${folder}/Image`, initrd: `${folder}/initrd` };
     await Deno.writeFile(guest.image, image);
     await Deno.writeFile(guest.initrd, initrd);
@@ -97,10 +100,18 @@ for (const release of LONG ? RELEASES : []) {
       const { folder: guest } = await catalogEntry(`debian-${release}`);
       await checkForms({ image: `${guest}/Image`, initrd: `${guest}/initrd` }, folder);
     }));
+}
 
-  Deno.test(`drgn reads of the core file that QEMU has written what el2 reads of each dump: ${release}`, () =>
+/** Kernels of releases, and those with larger pages. */
+const KERNELS: readonly (readonly [release: DebianRelease, kernel: string])[] = [
+  ...RELEASES.map((release) => [release, CLOUD_KERNEL] as const),
+  ["trixie", PAGES_16K],
+];
+
+for (const [release, name] of LONG ? KERNELS : []) {
+  Deno.test(`drgn reads of the core file that QEMU has written what el2 reads of each dump: ${release}, ${name}`, () =>
     inFolder(async (folder) => {
-      const drgn = await Drgn.fetched(release, folder), kernel = await debugKernel(release, folder, ["qemu_fw_cfg"]);
+      const drgn = await Drgn.fetched(release, folder), kernel = await debugKernel(release, folder, ["qemu_fw_cfg"], name);
       await Deno.writeFile(`${folder}/Image`, kernel.image);
       await Deno.writeFile(`${folder}/initrd`, await withPrograms(kernel.initrd, "held-folder"));
       await using qemu = await Qemu.started(`${folder}/Image`, `${folder}/initrd`, folder);

@@ -6,10 +6,11 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { nativeProgram } from "../../../scripts/native-tools.ts";
 import type { DebianRelease } from "../../../src/app/catalog/catalog.ts";
-import { Deb } from "../../../src/app/catalog/deb.ts";
+import { Deb, memberOf } from "../../../src/app/catalog/deb.ts";
 import { CLOUD_KERNEL, DEBIAN_MIRROR, fetchBusybox, fetchKernel, initramfs, withDebianArchive } from "../../../src/app/catalog/debian.ts";
 import { VIRTIO_MODULES } from "../../../src/app/catalog/kernel-modules.ts";
 import { MirrorArchive } from "../../../src/app/catalog/mirror-archive.ts";
+import { readTar } from "../../../src/kit/formats/tar.ts";
 import type { Answer } from "../../../src/model/queries/query.ts";
 import type { AnyArguments } from "../../../src/model/queries/query-arguments.ts";
 import type { TableName } from "../../../src/model/queries/tables.ts";
@@ -38,19 +39,34 @@ export interface DebugKernel {
 }
 
 /**
- * The newest cloud kernel of a release.
+ * The newest kernel of a release.
  * @param more modules that its ramdisk loads beside those for virtio
+ * @param kernel the package that depends on it
  */
-export async function debugKernel(release: DebianRelease, folder: string, more: readonly string[] = []): Promise<DebugKernel> {
+export async function debugKernel(
+  release: DebianRelease,
+  folder: string,
+  more: readonly string[] = [],
+  kernel = CLOUD_KERNEL,
+): Promise<DebugKernel> {
   return await withDebianArchive({ release }, async (archive, work) => {
-    const { image, version, modules } = await fetchKernel(archive, CLOUD_KERNEL, [...VIRTIO_MODULES, ...more], work);
+    const { image, version, modules } = await fetchKernel(archive, kernel, [...VIRTIO_MODULES, ...more], work);
     const { binary } = await fetchBusybox(archive, work);
-    const [deb] = await archive.download([`linux-image-${version}-dbg`], work);
-    await new Deb(deb).unpack(`${work}/debug`);
-    const vmlinux = `${folder}/vmlinux`;
-    await Deno.copyFile(`${work}/debug/usr/lib/debug/boot/vmlinux-${version}`, vmlinux);
+    const [deb] = await archive.download([`linux-image-${version}-dbg`], work), vmlinux = `${folder}/vmlinux`;
+    await writeFileOf(deb, `./usr/lib/debug/boot/vmlinux-${version}`, vmlinux);
     return { image, initrd: initramfs(binary, modules), vmlinux };
   });
+}
+
+/** Writes one file of a package, whose others have gigabytes and are not unpacked. */
+async function writeFileOf(deb: string, path: string, to: string): Promise<void> {
+  for await (const entry of readTar(memberOf(deb, "data.tar"))) {
+    if (entry.path !== path) continue;
+    using file = await Deno.open(to, { create: true, write: true });
+    for await (const piece of entry.data) for (let done = 0; done < piece.length;) done += await file.write(piece.subarray(done));
+    return;
+  }
+  throw new Error(`${deb} has no ${path}`);
 }
 
 /** Adds gdb's index to a file with debug information: what is in gdb reads that instead of all. */
