@@ -47,7 +47,7 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
   checkEl2(host, place, refuse);
   const whole = (file: Uint8Array) => file;
   const [image, kernel, initrd, dtb] = await Promise.all([
-    load(named, host[named], files, refuse, named === "el2" ? checkedHypervisor : whole),
+    load(named, host[named], files, refuse, named === "el2" && host.firmware === undefined ? checkedHypervisor : whole),
     named === "el2" ? load("kernel", host.kernel, files, refuse, (file) => kernelModule(file, place.memory)) : undefined,
     load("initrd", host.initrd, files, refuse, whole),
     load("dtb", host.dtb, files, refuse, (file) => checkedDevicetree(file, DEVICETREE_WINDOW)),
@@ -120,12 +120,17 @@ function checkEl2(host: FileHost, { cpu, hasRoot }: HostPlace, refuse: Refuse): 
     return;
   }
   if (hasRoot) refuse("el2", ruled("el2: the root VM's program belongs to el2's own hypervisor", 'use [rm] kind = "native"'));
-  if (host.firmware !== undefined) refuse("firmware", ruled("el2 does not start firmware at EL2 yet", "name the hypervisor alone"));
   if (host.el2 === SELF) {
     if (host.el2_args !== undefined) refuse("el2_args", ruled("the kernel is the hypervisor itself", "use cmdline"));
   } else {
     if (host.image !== undefined) refuse("image", ruled("a hypervisor starts a kernel", "use kernel = FILE"));
-    for (const key of ["initrd", "cmdline"] as const) {
+    const ofModules = ["initrd", "cmdline"] as const;
+    for (const key of host.firmware === undefined ? [] : ["kernel", ...ofModules] as const) {
+      if (host[key] !== undefined) {
+        refuse(key, ruled(`firmware gives a hypervisor no ${key}`, "put it on a disk, from which the hypervisor takes it"));
+      }
+    }
+    for (const key of host.firmware === undefined ? ofModules : []) {
       if (host[key] !== undefined && host.kernel === undefined) refuse(key, { code: "needs", what: key, needs: "kernel = FILE" });
     }
   }
@@ -144,8 +149,8 @@ const EFI_MAGIC = "MZ";
 function checkedHypervisor(file: Uint8Array): Uint8Array {
   if (latin1(file, 0, EFI_MAGIC.length) === EFI_MAGIC && !hasHeader(file)) {
     throw new PlanError(
-      "an EFI application needs firmware that starts it, which el2 does not do yet",
-      "use an ELF file, an Image or raw code",
+      "an EFI application needs firmware that starts it",
+      "name firmware as well, or use an ELF file, an Image or raw code",
     );
   }
   return file;

@@ -44,7 +44,9 @@ export async function bootTable(image: string | undefined, options: BootOptions)
   const { cpus, memory, turbo, initrd, append, firmware, el2, el2Args } = options;
   const cpu = options.cpu ?? (el2 === undefined ? undefined : CPU_AT_EL2);
   const own = changed({}, options.set ?? []);
-  if (image === undefined && el2 === SELF) throw new Failure("boot: --el2 self enters the image at EL2", "name the image");
+  if (image === undefined && firmware === undefined && el2 === SELF) {
+    throw new Failure("boot: --el2 self enters the image at EL2", "name the image, or use --firmware");
+  }
   if (image === undefined && firmware === undefined && el2 === undefined && tableOf(own.rm).kind !== "image") {
     throw new Failure("boot: no image", "name one, or use --firmware, or --set rm.kind=image with rm.runtime and rm.app");
   }

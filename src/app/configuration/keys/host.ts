@@ -121,7 +121,8 @@ export const IMAGE_HOST = keysOf({
   cmdline: { type: v.optional(commandLine), doc: "kernel command line: /chosen/bootargs", plan: "boot", as: "append" },
   el2: {
     type: hypervisor,
-    doc: 'the hypervisor that the CPUs enter at EL2: ELF, arm64 Image or raw; "self": the kernel or image itself',
+    doc:
+      'the hypervisor that the CPUs enter at EL2: ELF, arm64 Image or raw, with firmware an EFI application; "self": the kernel, image or firmware itself',
   },
   el2_args: { type: v.optional(commandLine), doc: "command line of the hypervisor" },
   dtb: { type: devicetree, doc: "file that replaces the platform's devicetree" },

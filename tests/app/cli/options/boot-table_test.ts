@@ -86,6 +86,13 @@ Deno.test("el2 boot of a guest that runs as a secondary VM says how to run it", 
   await assert.rejects(bootTable("debian-trixie", options), /debian-trixie: .* runs as a secondary VM; use el2 run debian-trixie$/);
 });
 
+Deno.test("el2 boot --el2 self needs an image, or firmware that finds one", async () => {
+  const options = { cpus: 1, memory: "256MiB", el2: "self" };
+  await assert.rejects(bootTable(undefined, options), /--el2 self enters the image at EL2; name the image, or use --firmware$/);
+  const { host } = await bootTable(undefined, { ...options, firmware: "u-boot.bin" }) as { host: Record<string, unknown> };
+  assert.deepEqual([host.el2, host.firmware, host.kernel], ["self", "u-boot.bin", undefined]);
+});
+
 Deno.test("el2 boot has at most 36 options, grouped by noun", async () => {
   const { stdout } = await el2("boot", "--help");
   const groups = [...stdout.matchAll(/^([A-Z]\w+):$/gm)].map(([, name]) => name);
