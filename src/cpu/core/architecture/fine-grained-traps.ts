@@ -14,7 +14,7 @@ export const FINE_TRAP_REGISTERS = ["HFGRTR_EL2", "HFGWTR_EL2", "HFGITR_EL2", "H
 export type FineTrapRegister = typeof FINE_TRAP_REGISTERS[number];
 
 /** A field of one bit. */
-interface Field {
+interface TrapField {
   readonly bit: number;
   readonly name: string;
   /** The feature without which it is RES0. */
@@ -22,7 +22,7 @@ interface Field {
 }
 
 /** A field for accesses to registers, whose names match. */
-interface RegisterField extends Field {
+interface MoveTrap extends TrapField {
   readonly registers: RegExp;
   /** It is in the register for this direction alone. */
   readonly only?: RegisterMove;
@@ -39,7 +39,7 @@ const SEVERAL: Readonly<Record<string, RegExp>> = {
   DBGCLAIM: /^DBGCLAIM(SET|CLR)_EL1$/,
 };
 
-const field = (bit: number, name: string, only?: RegisterMove, feature?: FeatureName): RegisterField => ({
+const field = (bit: number, name: string, only?: RegisterMove, feature?: FeatureName): MoveTrap => ({
   bit,
   name,
   registers: SEVERAL[name] ?? new RegExp(`^${name}$`),
@@ -50,7 +50,7 @@ const field = (bit: number, name: string, only?: RegisterMove, feature?: Feature
 const READ = "read", WRITE = "write", BOTH = undefined;
 
 /** Of HFGRTR_EL2 and HFGWTR_EL2. */
-const REGISTERS: readonly RegisterField[] = [
+const REGISTERS: readonly MoveTrap[] = [
   field(0, "AFSR0_EL1"),
   field(1, "AFSR1_EL1"),
   field(2, "AIDR_EL1", READ),
@@ -97,7 +97,7 @@ const REGISTERS: readonly RegisterField[] = [
 ];
 
 /** Of HDFGRTR_EL2 and HDFGWTR_EL2. */
-const DEBUG: readonly RegisterField[] = [
+const DEBUG: readonly MoveTrap[] = [
   field(0, "DBGBCRn_EL1"),
   field(1, "DBGBVRn_EL1"),
   field(2, "DBGWCRn_EL1"),
@@ -113,7 +113,7 @@ const DEBUG: readonly RegisterField[] = [
 ];
 
 /** The register whose fields trap an access, and its fields. */
-const MOVES: readonly (readonly [register: FineTrapRegister, direction: RegisterMove, fields: readonly RegisterField[]])[] = [
+const MOVES: readonly (readonly [register: FineTrapRegister, direction: RegisterMove, fields: readonly MoveTrap[]])[] = [
   ["HFGRTR_EL2", READ, REGISTERS.filter(({ only }) => only !== WRITE)],
   ["HFGWTR_EL2", WRITE, REGISTERS.filter(({ only }) => only !== READ)],
   ["HDFGRTR_EL2", READ, DEBUG.filter(({ only }) => only !== WRITE)],
@@ -121,7 +121,7 @@ const MOVES: readonly (readonly [register: FineTrapRegister, direction: Register
 ];
 
 /** A field of HFGITR_EL2. */
-interface InstructionField extends Field {
+interface InstructionTrap extends TrapField {
   /** Undefined: it traps no SYS instruction. */
   readonly sys?: SysFields;
 }
@@ -134,10 +134,10 @@ const TLBI: readonly (readonly [name: string, op2: number])[] = [
   ...[["VMALLE1", 0], ["VAE1", 1], ["ASIDE1", 2], ["VAAE1", 3], ["VALE1", 5], ["VAALE1", 7]] as const,
 ];
 
-const tlbi = (first: number, suffix: string, crm: number, feature?: FeatureName): readonly InstructionField[] =>
+const tlbi = (first: number, suffix: string, crm: number, feature?: FeatureName): readonly InstructionTrap[] =>
   TLBI.map(([name, op2], index) => ({ bit: first + index, name: `TLBI${name}${suffix}`, sys: [0, TLBI_CRN, crm, op2], feature }));
 
-const INSTRUCTIONS: readonly InstructionField[] = [
+const INSTRUCTIONS: readonly InstructionTrap[] = [
   { bit: 0, name: "ICIALLUIS", sys: [0, 7, 1, 0] },
   { bit: 1, name: "ICIALLU", sys: [0, 7, 5, 0] },
   { bit: 2, name: "ICIVAU", sys: [3, 7, 5, 1] },
@@ -172,7 +172,7 @@ export interface FineTrap {
   readonly mask: bigint;
 }
 
-const trap = (register: FineTrapRegister, { bit, name }: Field): FineTrap => ({ register, name, mask: 1n << BigInt(bit) });
+const trap = (register: FineTrapRegister, { bit, name }: TrapField): FineTrap => ({ register, name, mask: 1n << BigInt(bit) });
 
 /** The field that traps an access to a register; undefined if there is none. */
 export function fineTrapOfMove(name: string, direction: RegisterMove): FineTrap | undefined {
@@ -199,7 +199,7 @@ export function fineTrapNamed(name: "ERET" | "SVC_EL0" | "SVC_EL1" | "DCZVA"): F
 
 /** The bits of a register that a CPU has. */
 export function fineTrapBits(register: FineTrapRegister, features: ReadonlySet<FeatureName>): bigint {
-  const fields: readonly Field[] = register === "HFGITR_EL2" ? INSTRUCTIONS : MOVES.find(([name]) => name === register)?.[2] ?? [];
+  const fields: readonly TrapField[] = register === "HFGITR_EL2" ? INSTRUCTIONS : MOVES.find(([name]) => name === register)?.[2] ?? [];
   return fields.filter(({ feature }) => feature === undefined || features.has(feature))
     .reduce((bits, { bit }) => bits | 1n << BigInt(bit), 0n);
 }
