@@ -144,7 +144,7 @@ static void step(void) {
   for (int i = 0; i < count; i++) words[i] = instruction(el, hcr & IMO);
   for (int i = 0; i < count; i++) if (unknown && is_at(words[i])) words[i] = NOP;
   // An atomic that stage 1 does not let write, and stage 2 not read, is a read first for QEMU.
-  int atomics = !(on && second && s1_pages[DATA_PAGE] & READ_ONLY && !(s2_pages[DATA_PAGE] & S2_READ));
+  int atomics = !(on && second && s1_pages[DATA_PAGE] & READ_ONLY && (s2_pages[DATA_PAGE] & (S2_READ | AF)) != (S2_READ | AF));
   for (int i = 0; i < count; i++) if (!atomics && (words[i] == 0xf8210001 || words[i] == 0xf8218001)) words[i] = NOP;
   // QEMU 7.2 has op1 and op2 of MSR (immediate) in each other's place in the syndrome.
   for (int i = 0; i < count; i++) if (!el && (words[i] == 0xd50342ff || words[i] == 0xd50342df)) words[i] = NOP;
