@@ -64,6 +64,15 @@ const CASES: readonly Case[] = [
       /program sh \(\d+\) has as many files open as it may: 8; .*; way out: find the files that it does not close with el2 linux files \d+/,
     heal: "kill $!; kill $(pidof sleep)",
   },
+  {
+    name: "the numbers of processes",
+    before: "mount -t proc none /proc",
+    sick: "echo 301 > /proc/sys/kernel/pid_max; sh -c 'while true; do sleep 1000 & done'",
+    twin: "echo 1000 > /proc/sys/kernel/pid_max; true",
+    of: [{ code: "numbers", limit: 301 }],
+    line: /no number is left for a new process or thread: kernel\.pid_max is 301, and \d+ tasks have one; way out: raise kernel\.pid_max/,
+    heal: "echo 1000 > /proc/sys/kernel/pid_max",
+  },
 ];
 
 for (const { name, before, sick, twin, of, line, heal } of CASES) {

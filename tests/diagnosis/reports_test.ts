@@ -222,6 +222,10 @@ const SAMPLES: { readonly [K in ReportKind]: ReportLines } = {
     ],
     values: { task: { name: "init", pid: 77 }, device: "/a", at: null },
   },
+  "memory-refused": {
+    lines: ["__vm_enough_memory: pid: 1, comm: init, bytes: 67108864 not enough memory for the allocation"],
+    values: { task: INIT },
+  },
   "process-limit": { lines: ["cgroup: fork rejected by pids controller in /a"], values: { device: "/a" } },
   "file-limit": { lines: ["VFS: file-max limit 100 reached"], values: { task: null } },
   "table-full": { lines: ["nf_conntrack: nf_conntrack: table full, dropping packet"], values: { task: null } },

@@ -9,6 +9,7 @@ import { openCount, writableMounts } from "../structures/files.ts";
 import { named } from "../structures/tasks.ts";
 import { readMemoryUse } from "../structures/memory-use.ts";
 import { readSlabs } from "../structures/slabs.ts";
+import { settingAt } from "../structures/sysctl.ts";
 import { processesIn, tasksOf } from "../waits/locks.ts";
 
 const OF = "limits";
@@ -18,6 +19,9 @@ const SHOWN_MAX = 3;
 const OPEN_FILES = 7;
 /** Bytes of `free_ispace` that an inode of tmpfs takes (BOGO_INODE_SIZE in mm/shmem.c). */
 const TMPFS_INODE = 1024n;
+
+/** Numbers that are not given again once they have been (RESERVED_PIDS in include/linux/threads.h). */
+const KEPT_NUMBERS = 300;
 
 /** Structures that have more than one part of so many of the memory are too many. */
 const STRUCTURES = 3;
@@ -62,7 +66,13 @@ function ext4Room(reading: Reading, info: Struct): Room {
 
 /** Undefined if nothing is. */
 export function exhausted(reading: Reading): LinuxFinding | undefined {
-  const of = [...fullSystems(reading), ...fullPrograms(reading), ...manyChildren(reading), ...manyStructures(reading)].slice(0, SHOWN_MAX);
+  const of = [
+    ...fullSystems(reading),
+    ...fullPrograms(reading),
+    ...fullNumbers(reading),
+    ...manyChildren(reading),
+    ...manyStructures(reading),
+  ].slice(0, SHOWN_MAX);
   return of.length ? { code: "exhausted", of } : undefined;
 }
 
@@ -83,6 +93,16 @@ function fullPrograms(reading: Reading): Exhausted[] {
     if (limit === 0n || openCount(reading, process, limit) !== limit) return undefined;
     return { code: "files", task: named(process), limit: Number(limit) };
   });
+}
+
+/** The numbers of processes, if all that the kernel would give next are taken (alloc_pid). */
+function fullNumbers(reading: Reading): Exhausted[] {
+  const tasks = tasksOf(reading), [first] = processesIn(tasks), at = reading.tried(OF, () => settingAt(reading, "kernel", "pid_max"));
+  const next = first?.at("nsproxy", "nsproxy")?.at("pid_ns_for_children", "pid_namespace")?.number("idr.idr_next");
+  if (at === undefined || next === undefined) return [];
+  const limit = reading.memory.u32(at), lowest = next > KEPT_NUMBERS ? KEPT_NUMBERS : 1;
+  const taken = reading.rows(OF, () => tasks.values(), (task) => task.number("pid") >= lowest ? task : undefined);
+  return taken.length < limit - lowest ? [] : [{ code: "numbers", limit, tasks: tasks.size }];
 }
 
 /** Programs with many children that have ended. */

@@ -122,6 +122,8 @@ export type Evidence =
     readonly size: number;
     readonly value: string;
   }
+  /** The last error that a program has reported on a console; `times`: how often it is there. */
+  | { readonly code: "said"; readonly console: string; readonly text: string; readonly times: number }
   /** A loop polls a queue or doorbell, in which it finds nothing; `by`: who would have to act. */
   | {
     readonly code: "polls";
@@ -339,6 +341,7 @@ export const EVIDENCE = new Facts<Evidence>({
     `the lock at ${rangeText(lock)} is taken (${value}), as ${rangeText(at)} finds, and ${vm}, which shares it, ended at ${
       timeText(Number(ended_ns))
     }: ${VERDICT_FACTS.text(fact)}`,
+  "said": ({ console, text, times }) => `${console} has last${times > 1 ? `, and ${times} times lately` : ""}: ${text}`,
   "polls": ({ call, at, through, until, by, ended }) =>
     `${call} at ${rangeText(at)} finds ${POLLED[until]} ${through} each time, and ${
       by === null

@@ -138,6 +138,13 @@ const FORMS = {
     alone: true,
     wayOut: () => "raise memory.max of that cgroup, or give its programs less work",
   },
+  "memory-refused": {
+    begins: [/^__vm_enough_memory: pid: (?<pid>\d+), comm: (?<name>.{1,15}), (?:bytes: \d+ )?no(?:t)? enough memory for the allocation/],
+    what: "memory that it has not promised a process, as vm.overcommit_memory asks",
+    holds: "over",
+    alone: true,
+    wayOut: () => "set vm.overcommit_memory to 0, raise vm.overcommit_ratio, or give the VM more memory",
+  },
   "process-limit": {
     begins: [/^cgroup: fork rejected by pids controller in (?<device>\S+)/],
     what: "a new process that a cgroup does not allow",

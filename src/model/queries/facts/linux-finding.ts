@@ -77,6 +77,8 @@ export const MEMORY_USERS = ["files", "kernel", "programs"] as const;
 export type Exhausted =
   | { readonly code: "space" | "inodes"; readonly path: string; readonly limit: number }
   | { readonly code: "files"; readonly task: NamedTask; readonly limit: number }
+  /** The kernel has no number for another task. */
+  | { readonly code: "numbers"; readonly limit: number; readonly tasks: number }
   /** Children of a program that have ended, and for which it has not waited. */
   | { readonly code: "children"; readonly task: NamedTask; readonly count: number }
   /** Bytes of the kernel's structures, of all memory, and in the largest cache of them. */
@@ -251,12 +253,14 @@ const EXHAUSTED = new Facts<Exhausted>({
     `the kernel's own structures have ${sizeText(size)} of ${sizeText(of)} of memory: ${sizeText(in_cache)} of them are in ${cache}`,
   children: ({ task, count }) =>
     `program ${taskText(task)} has ${count} children that have ended, and has not waited for them: each keeps its number`,
+  numbers: ({ limit, tasks }) => `no number is left for a new process or thread: kernel.pid_max is ${limit}, and ${tasks} tasks have one`,
   files: ({ task, limit }) => `program ${taskText(task)} has as many files open as it may: ${limit}`,
 }, {
   space: () => "remove files there, or make it larger (tmpfs: mount -o remount,size=)",
   inodes: () => "remove files there, or give it more inodes (tmpfs: mount -o remount,nr_inodes=)",
   structures: () => way`find what makes them and does not free them, or raise the VM's memory; ${hint("linux slabs")} has their sizes`,
   children: ({ task }) => `have ${task.name} wait for its children (waitpid), or ignore SIGCHLD`,
+  numbers: () => way`raise kernel.pid_max, or end processes: ${hint("linux ps", { threads: true })} has their parents`,
   files: ({ task }) => way`find the files that it does not close with ${hint("linux files", task.pid)}, or raise its limit (ulimit -n)`,
 });
 

@@ -32,6 +32,7 @@ const limitReached = v.variant("code", [
   of("space", { path: text, limit: number }),
   of("inodes", { path: text, limit: number }),
   of("files", { task, limit: number }),
+  of("numbers", { limit: number, tasks: number }),
   of("children", { task, count: number }),
   of("structures", { size: number, of: number, cache: text, in_cache: number }),
 ]);

@@ -13,7 +13,8 @@ import type { View } from "../readers/inspected.ts";
 import { devicetreeOf } from "../readers/guest/read-devicetree.ts";
 import { driverProgress, statusOf } from "../readers/objects/driver-progress.ts";
 import { slotsOf } from "./source-states.ts";
-import { evidenceRule, isSick, type Patient, type Verdict } from "./verdict.ts";
+import { saidError } from "../causes/said-errors.ts";
+import { evidenceRule, isSick, type Patient, type Verdict, type VerdictCode } from "./verdict.ts";
 
 /** An address or a size has 64 bits at most. */
 const CELLS_MAX = 2;
@@ -61,6 +62,17 @@ const keepsCpusOff = (finding: BootFinding) =>
 
 export const BOOT_EVIDENCE = [
   evidenceRule({ codes: ["boot"], read: (patient, verdict) => misread(patient, verdict).map((finding) => ({ code: "boot", finding })) }),
+];
+
+/** Verdicts that have the console's last line, or whose reason it is. */
+const TELLS_ITSELF: ReadonlySet<VerdictCode> = new Set<VerdictCode>(["panicked", "unseen"]);
+
+export const CONSOLE_EVIDENCE = [
+  evidenceRule({
+    codes: ["said"],
+    when: ({ vm }, { fact }) => vm.ended === null && !TELLS_ITSELF.has(fact.code),
+    read: ({ view, vm }) => saidError(view, vm.id),
+  }),
 ];
 
 export const ADDRESS_EVIDENCE = [

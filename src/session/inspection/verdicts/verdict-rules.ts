@@ -1,7 +1,7 @@
 // The rules of verdicts and of evidence, each in one table, in order of cause: from what causes
 // others to what follows. The first rule that has a verdict on a VM gives it.
 
-import { ADDRESS_EVIDENCE, BOOT_EVIDENCE, DEVICE_EVIDENCE } from "./described.ts";
+import { ADDRESS_EVIDENCE, BOOT_EVIDENCE, CONSOLE_EVIDENCE, DEVICE_EVIDENCE } from "./described.ts";
 import { END_RULES, RESTART_RULES, START_RULES } from "./verdict-end.ts";
 import { BARRIER_EVIDENCE, DRIVER_EVIDENCE, IRQ_RULES } from "./verdict-irq.ts";
 import {
@@ -49,6 +49,7 @@ export const EVIDENCE_RULES: readonly EvidenceRule[] = [
   OF_RULE,
   ...SEND_EVIDENCE,
   ...STAGE_EVIDENCE,
+  ...CONSOLE_EVIDENCE,
   ...TRAIL_EVIDENCE,
   ...MESSAGE_EVIDENCE,
   ...DEVICE_EVIDENCE,
