@@ -81,7 +81,15 @@ const SENDS: readonly Broken[] = [
   ring("a message without bytes", "SEND_NOTHING", "ANSWER_MESSAGE", [{ ...SENT, through: /^mq:/, why: "empty" }], { first: "swallowed" }),
 ];
 
+/** The other end waits for it, and is told, too. */
+const REFUSED = { code: "refused-send", vm: "vm:x", call: "msgqueue_send", at: { symbol: /^guest_main/ }, why: /^why:/ } as const;
+const REFUSED_SENDS: readonly Broken[] = [
+  ring("a message that is too big", "SEND_TOO_MUCH", "ANSWER_MESSAGE", [{ ...REFUSED, limit: 64 }], { first: "refused-send" }),
+  ring("a message to the queue of the other direction", "SEND_THE_WRONG_WAY", "ANSWER_MESSAGE", [REFUSED], { first: "refused-send" }),
+];
+
 const HEARD: readonly Healthy[] = [
+  { name: "a message that is too big, and then one that is not", guest: "SEND_MUCH", more: peer("ANSWER_MESSAGE"), until: 0.1e9 },
   { name: "rings of which every second one is heard", guest: "LISTEN_TO_ANOTHER_FLAG", more: peer("RING_TWO_FLAGS") },
   { name: "rings of a flag that is masked, by a VM that may ring another", guest: "LISTEN_TO_ANOTHER_FLAG", more: peer("RING") },
   { name: "two rings for each answer", guest: "ASK_TWICE", more: peer("ANSWER_BELL"), until: 0.1e9 },
@@ -141,6 +149,7 @@ const POLLED_IN_TIME: readonly Healthy[] = [
 export const BROKEN_PEERS: Readonly<Record<string, readonly Broken[]>> = {
   "waits for a VM that does something else": IN_VAIN,
   "sends that arrive nowhere": SENDS,
+  "sends that are refused": REFUSED_SENDS,
   "a ring of different waits": POLLED,
   "polls in vain": POLLED_CALLS,
 };

@@ -18,6 +18,9 @@ enum guest {
   SEND_HALF_A_PACKET,
   SEND_HALF_AND_WHOLE,
   SEND_SOMETHING,
+  SEND_TOO_MUCH,
+  SEND_THE_WRONG_WAY,
+  SEND_MUCH,
   POLL_MESSAGES,
   POLL_BELL,
   POLL_ROOM,
@@ -48,6 +51,7 @@ enum { NOWHERE = 0x70000000, WAITER_BELL = 2, PEER_BELL = 3 };
 
 static volatile uint32_t flag;
 static volatile uint64_t sink;
+static uint64_t big_message[16];
 
 static fdt_node labelled_bell(const char *compatible, uint64_t label) {
   fdt_node node = NULL;
@@ -228,6 +232,25 @@ void guest_main(void) {
     doorbell_send(bell_to_ring(PEER_BELL), 0);
     hear(bell);
     break;
+  // Their results are not looked at.
+  case SEND_TOO_MUCH:
+    find_messages();
+    hear_messages();
+    msgqueue_send(messages.tx, (const void *)big_message, 65, MSGQUEUE_SEND_PUSH);
+    take_message();
+    break;
+  case SEND_THE_WRONG_WAY:
+    find_messages();
+    hear_messages();
+    msgqueue_send(messages.rx, (const void *)big_message, sizeof(struct ball), MSGQUEUE_SEND_PUSH);
+    take_message();
+    break;
+  case SEND_MUCH:
+    for (find_messages(), hear_messages();;) {
+      msgqueue_send(messages.tx, (const void *)big_message, 65, MSGQUEUE_SEND_PUSH);
+      send_message();
+      take_message();
+    }
   // No interrupt is asked for: the calls alone tell.
   case POLL_MESSAGES:
     find_messages();

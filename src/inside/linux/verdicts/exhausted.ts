@@ -20,7 +20,7 @@ const OPEN_FILES = 7;
 /** Bytes of `free_ispace` that an inode of tmpfs takes (BOGO_INODE_SIZE in mm/shmem.c). */
 const TMPFS_INODE = 1024n;
 
-/** Numbers that are not given again once they have been (RESERVED_PIDS in include/linux/threads.h). */
+/** Numbers below it are given once (RESERVED_PIDS in include/linux/threads.h). */
 const KEPT_NUMBERS = 300;
 
 /** Structures that have more than one part of so many of the memory are too many. */

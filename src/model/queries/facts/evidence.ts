@@ -25,6 +25,7 @@ import {
   VERDICT_FACTS,
   type VerdictFact,
 } from "./verdict.ts";
+import { BETTER_SEND, limitText, POLLED, SWALLOWED } from "./send-words.ts";
 import { type Wait, WAITS } from "./wait.ts";
 
 /** The values of a word that end a loop, in hexadecimal; of one of its bits. */
@@ -157,6 +158,16 @@ export type Evidence =
   | { readonly code: "raises"; readonly by: string; readonly through: string }
   /** The verdict on the VM at the other end of a wait, and the virtual time (ns) of its end. */
   | { readonly code: "other-end"; readonly vm: string; readonly fact: VerdictFact; readonly ended_ns: string | null }
+  /** The first send of a VM through its queues or doorbells was refused; `limit`: in bytes. */
+  | {
+    readonly code: "refused-send";
+    readonly why: string;
+    readonly vm: string;
+    readonly call: string;
+    readonly at: CodeRange;
+    readonly rule: string;
+    readonly limit: number | null;
+  }
   /** Flags of a doorbell that raise no interrupt; `wakes`: those that do, null if none is bound. */
   | { readonly code: "unheard-ring"; readonly bell: string; readonly sends: number; readonly flags: string; readonly wakes: string | null }
   /** The last send to a queue or doorbell was OK, and has done nothing. */
@@ -259,22 +270,6 @@ const DEVICE_WAYS_OUT: { readonly [B in DeviceBecause]: string } = {
   "stage-2": "take memory that stage 2 maps as Normal",
 };
 
-/** Why a send has done nothing. */
-const SWALLOWED = {
-  "empty": "it has no bytes",
-  "too-big": "it has more bytes than a message of this queue",
-  "unreadable": "its bytes cannot be read",
-  "no-flag": "it names no flag",
-} as const;
-
-/** The send that would do something. */
-const BETTER_SEND: { readonly [W in keyof typeof SWALLOWED]: string } = {
-  "empty": "send a byte or more",
-  "too-big": "send no more bytes than the queue's messages have",
-  "unreadable": "name memory that the VM has",
-  "no-flag": "name a flag in new_flags",
-};
-
 /** An error of CPU_ON that is not about the MPIDR; MPIDRs that are named for the others. */
 const ALREADY_ON = "ALREADY_ON", MPIDRS_SHOWN = 4;
 /** Why PSCI refuses to start a vCPU. */
@@ -301,7 +296,6 @@ const MISSED_WAYS_OUT: { readonly [M in Missed]: string } = {
 
 /** Answers of PSCI and the TRNG that are errors (Arm DEN 0022, 5.2.2; DEN 0098, 2.2). */
 const INVALID = "-2",
-  POLLED: Readonly<Record<PolledEnd, string>> = { "send to": "no message in", "receive from": "no room in", "ring": "no flag in" },
   ANSWERS: Readonly<Record<string, string>> = { "-1": "NOT_SUPPORTED", [INVALID]: "INVALID_PARAMETERS", "-3": "DENIED" };
 
 export const EVIDENCE = new Facts<Evidence>({
@@ -368,6 +362,8 @@ export const EVIDENCE = new Facts<Evidence>({
   "raises": ({ by, through }) => `${by} raises it by ${through}`,
   "other-end": ({ vm, fact, ended_ns }) =>
     `${vm}${ended_ns === null ? "" : ` ended at ${timeText(Number(ended_ns))}`}: ${VERDICT_FACTS.text(fact)}`,
+  "refused-send": ({ why, vm, call, at, rule, limit }) =>
+    `${call} of ${vm} at ${rangeText(at)} was refused, and nothing was sent: ${rule}${limitText(limit)} (${why})`,
   "unheard-ring": ({ bell, sends, flags, wakes }) =>
     `${bell} was rung (${sends} ${sends === 1 ? "send" : "sends"}), and its flags ${flags} raise nothing: ${
       wakes === null ? "no interrupt is bound to it" : `flags that raise its interrupt: ${wakes}`
@@ -444,6 +440,8 @@ export const EVIDENCE = new Facts<Evidence>({
     way === "from"
       ? "send whole packets: a header of 8 bytes, and the parts of a message in order"
       : "have it take its messages, and give its queue messages of 240 bytes",
+  "refused-send": ({ why, call }) =>
+    way`look at X0 after ${call}, and send what is not refused: \`${hint("why", why)}\` has the rule and the values`,
   "merged-ring": () => "ring again only after an answer, or count with the messages of a queue",
   "same-answer": ({ answer, other }) =>
     other !== null

@@ -33,14 +33,14 @@ const LOG_PREFIX = /^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? /;
 const BOOTS = "Booting Linux on physical CPU";
 // deno-lint-ignore no-control-regex
 const ESCAPES = /\x1b\[[0-9;?]*[A-Za-z]|\r/g;
-/** Lines after which a report is past, characters of one, and those of a console that are looked at. */
+/** Lines after which a report is past, characters of one, and those of a console that are read. */
 const RECENT = 4, LINE_MAX = 200, LOOKED_AT = 4096;
 
 /** Nothing if the last lines have no report. */
 export function saidError(view: View, vm: string): OfCode<Evidence, "said">[] {
   const shown = view.system.consoles.tail(nameOf(vm)).slice(-LOOKED_AT);
   const text = shown.slice(Math.max(0, shown.lastIndexOf(BOOTS))).replaceAll(ESCAPES, "");
-  // What follows the last end of a line may be a prompt.
+  // Text after the last end of a line may be a prompt.
   const lines = text.split("\n").slice(0, -1).map((line) => line.trim()).filter((line) => line !== "" && !LOG_PREFIX.test(line));
   const said = lines.slice(-RECENT).findLast((line) => REPORTS.some((form) => form.test(line)));
   if (said === undefined) return [];

@@ -7,8 +7,10 @@ import { Doorbell, Msgqueue, type VirqSource } from "../../../machine/hypervisor
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import { isBarrier } from "../../../model/queries/facts/irq-finding.ts";
+import { nameOf, vmOfName, whyId } from "../../../model/queries/ids.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
 import type { View } from "../readers/inspected.ts";
+import { rangeOf } from "../readers/guest/code-range.ts";
 import { otherHolders } from "../readers/objects/read-caps.ts";
 import { virqOf } from "../readers/objects/virq-sources.ts";
 import { absentPeers } from "./absent-peers.ts";
@@ -52,6 +54,30 @@ function swallowed(view: View, { object, from }: Link): OfCode<Evidence, "swallo
   return object instanceof Doorbell && object.flags === 0n ? [{ code: "merged-ring", ...sent, sends: object.sent }] : [];
 }
 
+/** Calls that send, by what they send to. */
+const SENDS: Readonly<Record<string, "msgqueue" | "doorbell">> = { "msgqueue_send": "msgqueue", "doorbell_send": "doorbell" };
+
+/** The last refused call of a VM, if it was a send, and no other one has got through. */
+function refusedSend({ view }: Patient, vm: string, links: readonly Link[]): OfCode<Evidence, "refused-send">[] {
+  const name = nameOf(vm);
+  const last = view.hypervisor.trace.reasons.list().findLast(({ ended, chain, askedBy }) =>
+    ended === undefined && chain.length > 0 && vmOfName(askedBy) === name
+  );
+  const step = last?.chain.at(-1), kind = SENDS[step?.name ?? ""], vcpu = view.vcpus().find((one) => view.vcpuName(one) === last?.askedBy);
+  const sent = links.filter(({ object, from }) => object.type === kind && from.includes(vm));
+  if (!last || !step || !vcpu || last.at === undefined || sent.length === 0 || sent.some(({ object }) => object.sent > 0)) return [];
+  const limit = last.values.limit, at = rangeOf(view, vcpu, last.at);
+  return [{
+    code: "refused-send",
+    why: whyId(last.id),
+    vm,
+    call: step.name,
+    at,
+    rule: last.rule,
+    limit: limit === undefined ? null : Number(limit),
+  }];
+}
+
 /** Messages and rings that the other end has not taken, and that nothing is about to tell it of. */
 function untaken({ view, others }: Patient, { object, to }: Link): OfCode<Evidence, "untaken">[] {
   const count = object instanceof Msgqueue ? object.count : 0;
@@ -77,13 +103,17 @@ function dropped({ view, vm }: Patient): OfCode<Evidence, "dropped">[] {
 export const SEND_EVIDENCE = [
   evidenceRule({ codes: ["dropped"], when: ({ vm }) => vm.ended === null, read: dropped }),
   evidenceRule({
-    codes: ["unheard-ring", "swallowed", "merged-ring", "untaken"],
+    codes: ["refused-send", "unheard-ring", "swallowed", "merged-ring", "untaken"],
     when: sleepsOn,
     read(patient, verdict) {
       const { view, vm: { id } } = patient, links = linksOf(view, id), sent = links.filter(({ from }) => from.includes(id));
       // Its wait is in vain, or that of another VM that waits for it.
       const lost = isSick(verdict)
-        ? [...links.flatMap((link) => unheardRing(view, link)), ...links.flatMap((link) => swallowed(view, link))]
+        ? [
+          ...[...new Set(links.flatMap(({ from }) => from))].flatMap((vm) => refusedSend(patient, vm, links)),
+          ...links.flatMap((link) => unheardRing(view, link)),
+          ...links.flatMap((link) => swallowed(view, link)),
+        ]
         : [];
       return [...lost, ...sent.flatMap((link) => untaken(patient, link))];
     },
