@@ -58,6 +58,11 @@ export const HOST_LOGS: readonly ReportedLog[] = [
     first: "no-kvm",
   },
   {
+    report: "a QEMU that was built without KVM",
+    files: { "qemu.txt": "qemu-system-aarch64: -accel kvm: invalid accelerator kvm\n" },
+    first: "no-kvm",
+  },
+  {
     report: "a board with EL3, under KVM",
     files: {
       "qemu.txt": "qemu-system-aarch64: ../exec.c:936: cpu_address_space_init: Assertion `asidx == 0 || !kvm_enabled()' failed.\n",

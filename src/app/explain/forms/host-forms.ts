@@ -90,6 +90,12 @@ export const HOST_FORMS: readonly FormEntry[] = [
   ].map((format) =>
     qemu(format, { sign: "no-acceleration", says: "the machine is to have what the host has, and QEMU runs without KVM", own: true })
   ),
+  qemu("qemu-%s: -%s: invalid accelerator kvm", {
+    names: ["_", "_"],
+    sign: "no-acceleration",
+    says: "this QEMU was built without KVM, or for another architecture than the host's",
+    own: true,
+  }),
   libvirt("CPU mode 'host-passthrough' for %s domain on %s host is not supported by hypervisor", {
     names: ["_", "_"],
     sign: "no-acceleration",
