@@ -1,8 +1,9 @@
-// The entry. The same file plays three roles, so that one bundle is enough: the command line, the
-// worker that the machine runs in, and the worker of other work with machines. No top-level await
-// here: messages posted to a worker that is still loading would be lost.
+// The entry. The same file plays four roles, so that one bundle is enough: the command line, the
+// worker that the machine runs in, the one that compiles for it, and the worker of other work with
+// machines. No top-level await here: messages posted to a worker that is still loading would be
+// lost.
 
-import { JOB_NAME, startWorker, WORKER_NAME } from "./src/session/worker/client.ts";
+import { COMPILER_NAME, JOB_NAME, startWorker, WORKER_NAME } from "./src/session/worker/client.ts";
 import { preparedProgram, type ProgramPart } from "./src/session/worker/prepared-program.ts";
 import { VERSION } from "./src/kit/support/version.ts";
 
@@ -12,6 +13,8 @@ const RUNNING = [undefined, "run", "boot", "replay", "background"];
 if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined") {
   import("./src/session/worker/worker.ts").then((worker) => worker.serveMachine())
     .catch((error) => withoutLibraries(error, (message) => [{ kind: "failed", message }]));
+} else if (globalThis.name === COMPILER_NAME && typeof WorkerGlobalScope !== "undefined") {
+  import("./src/session/worker/compiler-worker.ts");
 } else if (globalThis.name === JOB_NAME && typeof WorkerGlobalScope !== "undefined") {
   import("./src/app/jobs/job-worker.ts").then((worker) => worker.serveJobs())
     .catch((error) => withoutLibraries(error, (stack) => ({ kind: "failed", stack })));

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { nativeProgram } from "../scripts/native-tools.ts";
 import { newestQemuSystem } from "../scripts/newest-qemu.ts";
 import type { RootGuest } from "./root-guests.ts";
-import { WORKER_OPTIONS } from "../src/session/worker/worker-rights.ts";
+import { WORKER_OPTIONS } from "../src/session/worker/rights/worker-rights.ts";
 import type { Tier } from "../src/cpu/core/tiers.ts";
 import { threadTimes } from "./thread-times.ts";
 

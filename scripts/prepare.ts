@@ -20,6 +20,7 @@ import { digestOf, filesBelow, finished, makeModules, PUT_IN, withDigest } from 
  */
 const FOLDERS: readonly { readonly name: string; readonly roots: readonly string[]; readonly isWhole?: boolean }[] = [
   { name: "worker", roots: ["src/session/worker/worker-main.ts"], isWhole: true },
+  { name: "compiler", roots: ["src/session/worker/compiler-worker.ts"], isWhole: true },
   { name: "jobs", roots: ["src/app/jobs/job-worker-main.ts"] },
   { name: "cli", roots: ["boot", "run", "attach", "test", "main", "start/screens/opening"].map((name) => `src/app/cli/${name}.ts`) },
 ];

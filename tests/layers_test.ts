@@ -79,7 +79,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     ],
     worker: [
       ...["engine", "recordings", "snapshots", "assembly", "inspection", "dumps", "outside", "state", "protocol", "plans", "queries"],
-      ...["virtio", "formats", "support"],
+      ...["virtio", "core", "formats", "support"],
     ],
     batch: [
       ...["worker", "recordings", "snapshots", "assembly", "inspection", "plans", "queries", "hardware", "abi", "formats"],
@@ -153,11 +153,22 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
     outlook: ["translator/code", "registers", "memory", "interpreter", "state", "architecture"],
     "translator/regions": ["translator/code", "state", "architecture"],
     "translator/emission": ["translator/regions", "translator/code", "fp", "interpreter", "decoded", "state", "wasm", "architecture"],
-    translator: ["translator/emission", "translator/regions", "translator/code", "interpreter", "decoded", "state", "wasm"],
+    "translator/compiler": ["translator/emission"],
+    translator: [
+      "translator/compiler",
+      "translator/emission",
+      "translator/regions",
+      "translator/code",
+      "interpreter",
+      "decoded",
+      "state",
+      "wasm",
+    ],
     waits: ["translator/code", "registers", "interpreter", "decoded", "state", "architecture"],
     ".": [
       "waits",
       "translator",
+      "translator/compiler",
       "translator/emission",
       "outlook",
       "translator/code",
@@ -356,7 +367,7 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
  */
 const FACES: Record<string, readonly string[]> = {
   hypervisor: ["boot.ts", "inspect.ts", "interface.ts", "options.ts"],
-  core: ["boot.ts", "interface.ts", "tiers.ts"],
+  core: ["boot.ts", "compiling.ts", "interface.ts", "tiers.ts"],
   "resource-manager": ["resource-manager.ts", "interface.ts", "config/limits.ts"],
   host: ["boot.ts", "interface.ts", "boards/flash-size.ts"],
 };

@@ -15,6 +15,7 @@ import { buildPlace, DistError, fetchPackages, outputOf, ROOT } from "./common.t
  */
 const ROOTS = [
   ["worker", "src/session/worker/worker.ts"],
+  ["compiler", "src/session/worker/compiler-worker.ts"],
   ["jobs", "src/app/jobs/job-worker.ts"],
   ["boot", "src/app/cli/boot.ts"],
   ["run", "src/app/cli/run.ts"],

@@ -1,6 +1,6 @@
 // The core for rooms above that make one, and keep its code over runs. All others see interface.ts.
 
-export { type BlueprintStore, type CoreBlueprint, coreFor, keepBlueprints, keepRegions } from "./core-module.ts";
+export { type BlueprintStore, type CoreBlueprint, coreFor, equipCores } from "./core-module.ts";
 export { WasmCore } from "./core.ts";
 export { DECODED_PAGES } from "./state/layout.ts";
 export type { CodeSignature } from "./translator/emission/code-signature.ts";

@@ -37,6 +37,7 @@ import { defineFloatingPoint } from "./simd/functions.ts";
 import { declareEl2 } from "./state/banks.ts";
 import { TLB_POOL, WHOLE_LINES, WRITTEN_WORDS } from "./state/layout.ts";
 import { defineLazyFlags } from "./translator/emission/lazy-flags.ts";
+import { type Compiler, type StartCompiler, ThreadCompiler } from "./translator/compiler/compiler.ts";
 import { backingFor, type CodeBacking, RegionStore } from "./translator/region-store.ts";
 import { type KnownFunction, KnownFunctions, Library } from "./wasm/library.ts";
 import { type ImportedMemory, WasmModule } from "./wasm/module.ts";
@@ -172,6 +173,8 @@ export interface GeneratedCore {
   readonly importedMemory: ImportedMemory;
   /** Regions that the translators of these cores have compiled. */
   readonly regions: RegionStore;
+  /** Makes such regions in another thread; undefined where there is none. */
+  readonly compiler: Compiler | undefined;
 }
 
 /** A generated module over its memory. */
@@ -184,17 +187,21 @@ interface InstantiatedCore {
 /** Cores kept for further machines: a session has one memory size, and its replay has the same. */
 const KEPT = 2;
 const kept = new Map<string, GeneratedCore>();
-let blueprints: BlueprintStore | undefined;
-let regionCode: CodeBacking | undefined;
+let surroundings: CoreSurroundings = {};
 
-/** Sets where this process looks for blueprints, and keeps them. */
-export function keepBlueprints(store: BlueprintStore): void {
-  blueprints = store;
+/** The surroundings of the cores of a thread. */
+export interface CoreSurroundings {
+  /** Where it looks for blueprints, and keeps them. */
+  readonly blueprints?: BlueprintStore;
+  /** The same for modules of regions. */
+  readonly regions?: CodeBacking;
+  /** Starts another thread that compiles regions. */
+  readonly startCompiler?: StartCompiler;
 }
 
-/** Sets where this process looks for modules of regions, and keeps them. */
-export function keepRegions(backing: CodeBacking): void {
-  regionCode = backing;
+/** Cores that are made from now on have these, and what was set before. */
+export function equipCores(some: CoreSurroundings): void {
+  surroundings = { ...surroundings, ...some };
 }
 
 /** The CPU of a core, and whether it counts how often instructions are executed. */
@@ -229,7 +236,7 @@ export const blueprintKey = ({ base, wasmAddress, size }: RamLayout, wasmSize: n
  */
 export function coreFor(ram: RamLayout, wasmSize: number, kind = BASE): GeneratedCore {
   const key = blueprintKey(ram, wasmSize, kind);
-  const core = kept.get(key) ?? generateCore(ram, wasmSize, blueprints, kind);
+  const core = kept.get(key) ?? generateCore(ram, wasmSize, surroundings.blueprints, kind);
   kept.delete(key);
   kept.set(key, core);
   const [oldest] = kept.keys();
@@ -252,7 +259,10 @@ export function generateCore(ram: RamLayout, wasmSize: number, store?: Blueprint
 
 function build({ code, functions, handlers, decoder }: CoreBlueprint, wasmSize: number, kind: CoreKind): GeneratedCore {
   const parts = dispatchFor(functions, handlers, wasmSize, kind.cpu);
-  return { ...parts, decoder, module: new WebAssembly.Module(code), regions: new RegionStore(backingFor(kindKey(kind), regionCode)) };
+  const { regions: regionCode, startCompiler } = surroundings;
+  const compiler = startCompiler && new ThreadCompiler({ functions, memory: parts.importedMemory, cpu: kind.cpu }, startCompiler);
+  const regions = new RegionStore(backingFor(kindKey(kind), regionCode));
+  return { ...parts, decoder, module: new WebAssembly.Module(code), regions, compiler };
 }
 
 /** The decoder's knowledge of a core with these functions and handlers. */

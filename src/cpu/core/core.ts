@@ -31,6 +31,7 @@ import { CORE_SIZE, OF_VCPUS, STAGE2_TABLES } from "./state/layout.ts";
 import { Stops } from "./stops.ts";
 import type { Tier } from "./tiers.ts";
 import { CounterWaits } from "./waits/counter-waits.ts";
+import type { Compiler } from "./translator/compiler/compiler.ts";
 import type { RegionStore } from "./translator/region-store.ts";
 import { instructionsOf } from "./translator/code/instruction.ts";
 import type { Hotness } from "./translator/heat.ts";
@@ -73,6 +74,8 @@ export interface CoreOptions {
   readonly codeBytes?: number;
   /** For tests: compiled regions; by default those of all cores like this one. */
   readonly regions?: RegionStore;
+  /** For tests: makes modules of regions later; by default a thread that the program has for it. */
+  readonly compiler?: Compiler;
   /**
    * Whether instructions of loops that only wait for the counter are counted without executing
    * them. True by default.
@@ -141,7 +144,7 @@ export class WasmCore implements DebugCore {
     const { tier = "interp" } = options, hotness = options.hotness ?? (tier === "interp" ? undefined : HOTNESS[tier]);
     const code = this.#code = options.code ?? new CoreCode(core, memory, ram, {
       decodedPages: options.decodedPages ?? (isCounting ? COUNTED_PAGES : undefined),
-      translator: hotness && ((link) => new Translator(core, link, hotness, options.codeBytes, options.regions)),
+      translator: hotness && ((link) => new Translator(core, link, hotness, options.codeBytes, options.regions, options.compiler)),
     });
     if (code.memory !== memory) throw new TypeError("the code of another memory");
     const { functions: exports, translator, decoded } = code;

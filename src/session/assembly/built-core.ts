@@ -1,7 +1,7 @@
 // The core of a machine with the default CPU, as a file that is built with a program that has no
 // cache: a page's. Machines of other CPUs, or with more RAM, generate theirs.
 
-import { keepBlueprints } from "../../cpu/core/boot.ts";
+import { equipCores } from "../../cpu/core/boot.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
 import { prepare } from "./assemble.ts";
 import { decodeBlueprint, encodeBlueprint } from "./code/blueprint-file.ts";
@@ -21,7 +21,9 @@ export interface BuiltCore {
  */
 export function buildCore(): BuiltCore {
   const built: BuiltCore[] = [];
-  keepBlueprints({ load: () => undefined, keep: (key, blueprint) => void built.push({ key, file: encodeBlueprint(blueprint) }) });
+  equipCores({
+    blueprints: { load: () => undefined, keep: (key, blueprint) => void built.push({ key, file: encodeBlueprint(blueprint) }) },
+  });
   prepare({ memory: MEMORY }, false);
   if (built.length !== 1) throw new Error("this thread has a core");
   return built[0];
@@ -30,6 +32,6 @@ export function buildCore(): BuiltCore {
 /** From now on this thread's machines have it. False if the file is damaged. */
 export function useBuiltCore({ key, file }: BuiltCore): boolean {
   const blueprint = decodeBlueprint(file);
-  if (blueprint) keepBlueprints({ load: (asked) => asked === key ? blueprint : undefined, keep() {} });
+  if (blueprint) equipCores({ blueprints: { load: (asked) => asked === key ? blueprint : undefined, keep() {} } });
   return blueprint !== undefined;
 }

@@ -13,7 +13,7 @@ import {
 import { plannedDevices, type SessionPlan } from "../../model/plans/plan.ts";
 import { JOB_NAME, largeFilesOf, newWorker } from "../worker/client.ts";
 import { Services } from "../worker/confined-worker.ts";
-import { canConfine } from "../worker/worker-rights.ts";
+import { canConfine } from "../worker/rights/worker-rights.ts";
 
 /** A job and its material. */
 export interface WantedJob<T extends JobTable, N extends keyof T> {

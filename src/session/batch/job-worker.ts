@@ -6,7 +6,7 @@ import { keepCores, saveRegions } from "../assembly/code/core-cache.ts";
 import { startsSystem } from "../../model/plans/plan.ts";
 import { OwnDisks } from "../worker/own-disks.ts";
 import { useSurroundings } from "../worker/worker-surroundings.ts";
-import { giveUpRights, giveUpServices, isConfined } from "../worker/given-up.ts";
+import { giveUpRights, giveUpServices, isConfined } from "../worker/rights/given-up.ts";
 import { allowHugePages } from "../../kit/support/computer/huge-pages.ts";
 
 /** Messages that wait for the command, at most. */

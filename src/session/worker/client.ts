@@ -4,10 +4,11 @@
 import type { Request, SessionEvent } from "../../model/protocol/protocol.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
 import { Bell, BELL_WORDS } from "./bell.ts";
+import { CompilerThread, type CompilerWish } from "./compiler-thread.ts";
 import { Services, type WorkerSurroundings } from "./confined-worker.ts";
 import { type PreparedProgram, preparedProgram } from "./prepared-program.ts";
 import type { SocketEvent } from "./socket-words.ts";
-import { canConfine, codeOf, workerPermissions } from "./worker-rights.ts";
+import { canConfine, codeOf, compilerPermissions, workerPermissions } from "./rights/worker-rights.ts";
 
 /** One connection to a machine. */
 export interface SessionClient {
@@ -25,9 +26,14 @@ export const WORKER_NAME = "el2-machine";
 /** The same for other work with machines (`cli/jobs`). */
 export const JOB_NAME = "el2-job";
 
+/** The same for compiling regions. */
+export const COMPILER_NAME = "el2-compiler";
+
 /** The first message to the worker. */
 export interface Connection {
   readonly kind: "connect";
+  /** Processors of the computer for this process. */
+  readonly processors: number;
   /** See `Bell`. */
   readonly bell: SharedArrayBuffer;
   /** For a worker without rights: the thread that acts for it. */
@@ -59,8 +65,8 @@ export function connectEmbedded(entry: URL): SessionClient {
   return client;
 }
 
-/** The machine's worker, or one for jobs. */
-export type WorkerName = typeof WORKER_NAME | typeof JOB_NAME;
+/** The machine's worker, one for jobs, or one that compiles. */
+export type WorkerName = typeof WORKER_NAME | typeof JOB_NAME | typeof COMPILER_NAME;
 
 /**
  * A worker with other rights than its process.
@@ -69,19 +75,31 @@ export type WorkerName = typeof WORKER_NAME | typeof JOB_NAME;
  */
 export function newWorker(entry: URL, name: WorkerName, prepared: PreparedProgram | undefined = preparedProgram(entry)): Worker {
   if (!prepared) return workerOf(entry, codeOf(entry), name);
-  // It loads while this thread checks its sources. The machine's is whole, and reads no code later.
-  const worker = name === WORKER_NAME
-    ? workerOf(prepared.module("worker"), [], name)
-    : workerOf(prepared.module("jobs"), [prepared.folder], name);
+  // It loads while this thread checks its sources.
+  const worker = fromBuild(prepared, name);
   if (prepared.isCurrent()) return worker;
   worker.terminate();
   return workerOf(entry, codeOf(entry), name);
 }
 
+/** Those of the machine and for compiling are whole, and read no code later. */
+function fromBuild(prepared: PreparedProgram, name: WorkerName): Worker {
+  switch (name) {
+    case WORKER_NAME:
+      return workerOf(prepared.module("worker"), [], name);
+    case COMPILER_NAME:
+      return workerOf(prepared.module("compiler"), [], name);
+    case JOB_NAME:
+      return workerOf(prepared.module("jobs"), [prepared.folder], name);
+  }
+}
+
 /** @param code the parts of the program that it reads when it needs them */
 function workerOf(module: URL, code: readonly URL[], name: WorkerName): Worker {
   const options: WorkerOptions = { type: "module", name };
-  return new Worker(module, canConfine() ? { ...options, deno: { permissions: workerPermissions(code) } } : options);
+  if (!canConfine()) return new Worker(module, options);
+  const permissions = name === COMPILER_NAME ? compilerPermissions(code) : workerPermissions(code);
+  return new Worker(module, { ...options, deno: { permissions } });
 }
 
 /**
@@ -110,6 +128,7 @@ export function startWorker(entry: URL, prepared?: PreparedProgram): SessionClie
       worker.postMessage({ kind: "socket", event } satisfies SocketNotice, { transfer: moved });
     }, failed)
     : undefined;
+  const compiler = new CompilerThread(() => newWorker(entry, COMPILER_NAME));
   const leave = () => {
     if (!connected) return begin();
     if (!waiting.length) return;
@@ -132,6 +151,7 @@ export function startWorker(entry: URL, prepared?: PreparedProgram): SessionClie
     },
     close() {
       worker.terminate();
+      compiler.close();
       services?.close();
     },
   };
@@ -145,11 +165,12 @@ export function startWorker(entry: URL, prepared?: PreparedProgram): SessionClie
   };
   const connect = (surroundings?: WorkerSurroundings) => {
     connected = true;
-    const connection: Connection = { kind: "connect", bell: bell.buffer, surroundings };
+    const connection: Connection = { kind: "connect", processors: navigator.hardwareConcurrency, bell: bell.buffer, surroundings };
     worker.postMessage(connection, { transfer: surroundings ? [surroundings.port] : [] });
     leave();
   };
-  worker.onmessage = ({ data }: MessageEvent<readonly SessionEvent[]>) => {
+  worker.onmessage = ({ data }: MessageEvent<readonly SessionEvent[] | CompilerWish>) => {
+    if ("kind" in data) return compiler.start(data);
     for (const event of data) {
       if (event.kind === "ready") {
         ready = true;

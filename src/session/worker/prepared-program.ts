@@ -15,6 +15,7 @@ export const FROM_SOURCES = "EL2_FROM_SOURCES";
 export const PARTS = {
   worker: "worker/worker-main.js",
   jobs: "jobs/job-worker-main.js",
+  compiler: "compiler/compiler-worker.js",
   opening: "cli/start/screens/opening.js",
   boot: "cli/boot.js",
   run: "cli/run.js",

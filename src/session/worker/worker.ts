@@ -1,6 +1,7 @@
 // The machine's side of the protocol, in a worker: it runs the machine in slices, and returns to
 // its event loop between them, so that input and requests are never far away.
 
+import { equipCores } from "../../cpu/core/boot.ts";
 import { keepCores, saveRegions } from "../assembly/code/core-cache.ts";
 import { openStates } from "../recordings/past/state-file.ts";
 import { PageFile } from "../state/page-file.ts";
@@ -13,13 +14,14 @@ import type { Request, SessionEvent } from "../../model/protocol/protocol.ts";
 import { writeBugReport } from "../engine/bug-report.ts";
 import { Bell, BELL_WORDS } from "./bell.ts";
 import type { Connection, SocketNotice } from "./client.ts";
+import type { CompilerWish } from "./compiler-thread.ts";
 import { openDumps } from "./dump-files.ts";
 import { MachineServer } from "./machine-server.ts";
 import { Outbox } from "./outbox.ts";
 import { OwnDisks } from "./own-disks.ts";
 import type { RemoteSockets } from "./remote-sockets.ts";
 import { useSurroundings } from "./worker-surroundings.ts";
-import { giveUpRights, giveUpServices, isConfined } from "./given-up.ts";
+import { giveUpRights, giveUpServices, isConfined } from "./rights/given-up.ts";
 
 /** Listens to requests. Call it once, in the worker. */
 export function serveMachine(): void {
@@ -54,6 +56,11 @@ export function serveMachine(): void {
       bell = new Int32Array(data.bell);
       sockets = data.surroundings && useSurroundings(data.surroundings, disks);
       keepCores(data.surroundings?.folders);
+      if (data.processors > 1) {
+        equipCores({
+          startCompiler: (setup) => globalThis.postMessage({ kind: "compiler", setup, state: setup.state } satisfies CompilerWish),
+        });
+      }
       states = data.surroundings?.folders.states;
     } else {
       taken++;

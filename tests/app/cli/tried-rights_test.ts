@@ -6,7 +6,7 @@ import { PROCESS_RIGHTS } from "../../../src/app/cli/common/rights.ts";
 import { PERMISSIONS } from "../../../src/app/cli/common/runtime.ts";
 import { V8_OPTIONS } from "../../../src/kit/support/computer/v8-options.ts";
 import { longTest } from "../../support/long.ts";
-import { DENO, GLOBALS, NODE_MODULES, SERVICES } from "../../../src/session/worker/remaining.ts";
+import { DENO, GLOBALS, NODE_MODULES, SERVICES } from "../../../src/session/worker/rights/remaining.ts";
 import type { Remains } from "../../support/remains.ts";
 import { Place } from "./place.ts";
 
@@ -57,6 +57,7 @@ const WAYS: Readonly<Record<string, () => Promise<string>>> = {
   starter: () => tried(false, "given up", "guests", "ls"),
   worker: () => ofWorker(PERMISSIONS),
   "job worker": () => ofWorker(PERMISSIONS, "job"),
+  compiler: () => ofWorker(PERMISSIONS, "compiler"),
 };
 
 Deno.test("the threat model has a row for each process that gives up rights, and for the workers", () => {
@@ -73,14 +74,24 @@ for (const [id, rights] of ROWS) {
 /** Words of a row of the table of what remains in the worker. */
 const remaining = (row: string) => new RegExp(`^\\| ${row} +\\| (.*?) +\\|$`, "m").exec(PAGE)?.[1].replaceAll("`", "").split(" ");
 
+/** The services that remain in a worker. */
+async function remainsIn(...which: readonly string[]): Promise<Remains> {
+  return JSON.parse(/^remains: (.*)$/m.exec(await saidByWorker(PERMISSIONS, ...which))![1]);
+}
+
 Deno.test("in the worker of guests remains what the threat model lists: each global, module of Node and way to others is tried", async () => {
-  const said = await saidByWorker(PERMISSIONS),
-    { globals, deno, modules, foreign, ways }: Remains = JSON.parse(/^remains: (.*)$/m.exec(said)![1]);
+  const { globals, deno, modules, foreign, ways } = await remainsIn();
   assert.deepEqual(globals.filter((name) => !GLOBALS.has(name)), []);
   assert.deepEqual([deno, remaining("members of `Deno`")], [DENO, DENO]);
   assert.deepEqual([modules, remaining("modules of Node")], [NODE_MODULES, NODE_MODULES]);
   assert.deepEqual(SERVICES.filter((name) => !globals.includes(name)), []);
   assert.deepEqual(remaining("services"), SERVICES);
+  assert.deepEqual([foreign, ways], [[], []]);
+});
+
+Deno.test("in the worker that compiles remains no more than in that of guests", async () => {
+  const { globals, deno, modules, foreign, ways } = await remainsIn("compiler");
+  assert.deepEqual([globals.filter((name) => !GLOBALS.has(name)), deno, modules], [[], DENO, NODE_MODULES]);
   assert.deepEqual([foreign, ways], [[], []]);
 });
 

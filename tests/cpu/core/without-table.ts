@@ -3,7 +3,7 @@
 // Prints the loop's counter and how many instructions of the table were made.
 
 import { deserialize, serialize } from "node:v8";
-import { keepBlueprints } from "../../../src/cpu/core/core-module.ts";
+import { equipCores } from "../../../src/cpu/core/core-module.ts";
 import { declared } from "./counted-insn.ts";
 import { Machine, RAM_BASE } from "./program.ts";
 
@@ -13,9 +13,11 @@ const LOOP = [0x52817705, 0x510004a5, 0x35ffffe5];
 const RARE = [0x1ac04000];
 
 const [file, rare] = Deno.args;
-keepBlueprints({
-  load: () => Deno.statSync(file).size ? deserialize(Deno.readFileSync(file)) : undefined,
-  keep: (_, blueprint) => Deno.writeFileSync(file, serialize(blueprint)),
+equipCores({
+  blueprints: {
+    load: () => Deno.statSync(file).size ? deserialize(Deno.readFileSync(file)) : undefined,
+    keep: (_, blueprint) => Deno.writeFileSync(file, serialize(blueprint)),
+  },
 });
 const machine = new Machine();
 [...(rare ? RARE : []), ...LOOP].forEach((word, i) => machine.view.setUint32(4 * i, word, true));

@@ -2,7 +2,7 @@
 // posts the error if there is one.
 
 import assert from "node:assert/strict";
-import { type CoreBlueprint, keepBlueprints } from "../../../src/cpu/core/boot.ts";
+import { type CoreBlueprint, equipCores } from "../../../src/cpu/core/boot.ts";
 import { MiB } from "../../../src/kit/support/values/sizes.ts";
 import { prepare } from "../../../src/session/assembly/assemble.ts";
 import { decodeBlueprint } from "../../../src/session/assembly/code/blueprint-file.ts";
@@ -11,12 +11,14 @@ import { buildCore, useBuiltCore } from "../../../src/session/assembly/built-cor
 /** The keys that a machine with so much memory looks for, and those of what it generates. */
 function asked(memory: number, store: (key: string) => CoreBlueprint | undefined = () => undefined) {
   const keys: string[] = [], generated: string[] = [];
-  keepBlueprints({
-    load(key) {
-      keys.push(key);
-      return store(key);
+  equipCores({
+    blueprints: {
+      load(key) {
+        keys.push(key);
+        return store(key);
+      },
+      keep: (key) => void generated.push(key),
     },
-    keep: (key) => void generated.push(key),
   });
   prepare({ memory }, false);
   return { keys, generated };

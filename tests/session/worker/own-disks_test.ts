@@ -10,7 +10,7 @@ import { Bell, BELL_WORDS } from "../../../src/session/worker/bell.ts";
 import { newMailbox } from "../../../src/session/worker/calls.ts";
 import { type Connection, WORKER_NAME } from "../../../src/session/worker/client.ts";
 import { OwnDisks } from "../../../src/session/worker/own-disks.ts";
-import { codeOf, workerPermissions } from "../../../src/session/worker/worker-rights.ts";
+import { codeOf, workerPermissions } from "../../../src/session/worker/rights/worker-rights.ts";
 import { A64, imageOf } from "../../app/cli/program.ts";
 import { ROOT } from "../../support/files.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
@@ -117,7 +117,7 @@ Deno.test("the worker opens the disks of its plan, and has no right left when it
           if (event.kind === "failed") machine.reject(new Error(event.message));
           if (event.kind === "ready") {
             const surroundings = { port: port2, mailbox: newMailbox(), folders: { cores: undefined, code: undefined, states: undefined } };
-            worker.postMessage({ kind: "connect", bell: bell.buffer, surroundings } satisfies Connection, [port2]);
+            worker.postMessage({ kind: "connect", processors: 1, bell: bell.buffer, surroundings } satisfies Connection, [port2]);
             worker.postMessage([{ kind: "start", plan: planOf([image, packed].map((image) => ({ kind: "block", image, mode: "rw" }))) }]);
           }
           if (event.kind === "sample") machine.resolve();

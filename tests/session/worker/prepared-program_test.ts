@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
-import { JOB_NAME, newWorker, startWorker } from "../../../src/session/worker/client.ts";
+import { COMPILER_NAME, JOB_NAME, newWorker, startWorker } from "../../../src/session/worker/client.ts";
 import {
   FROM_SOURCES,
   PARTS,
@@ -37,7 +37,8 @@ async function inCheckout(work: (checkout: Checkout) => void | Promise<void>): P
   try {
     await inFolder(async (folder) => {
       const root = `${folder}/a checkout/`, prepared = root + PREPARED_FOLDER, entry = new URL("main.ts", new URL(root, "file:"));
-      const build = `${PREPARED_FOLDER}build/`, made = [PARTS.worker, PARTS.jobs].map((path) => build + path), [worker, jobs] = made;
+      const build = `${PREPARED_FOLDER}build/`, made = [PARTS.worker, PARTS.jobs, PARTS.compiler].map((path) => build + path);
+      const [worker, jobs, compiler] = made;
       Deno.mkdirSync(root);
       Deno.mkdirSync(prepared, { mode: 0o700 });
       for (const path of made) Deno.mkdirSync(dirname(root + path), { recursive: true });
@@ -45,6 +46,7 @@ async function inCheckout(work: (checkout: Checkout) => void | Promise<void>): P
       Deno.writeTextFileSync(root + SOURCE, "// one\n");
       Deno.writeTextFileSync(root + worker, reporting("prepared"));
       Deno.writeTextFileSync(root + jobs, reporting("prepared for jobs"));
+      Deno.writeTextFileSync(root + compiler, reporting("prepared for compiling"));
       let list: Preparation = {
         deno: Deno.version.deno,
         build,
@@ -72,9 +74,9 @@ async function inCheckout(work: (checkout: Checkout) => void | Promise<void>): P
   }
 }
 
-/** Where a worker for jobs comes from. */
-function originOfJobs(entry: URL): Promise<string> {
-  const worker = newWorker(entry, JOB_NAME), { promise, resolve } = Promise.withResolvers<string>();
+/** Where a worker for jobs, or one that compiles, comes from. */
+function originOf(entry: URL, name: typeof JOB_NAME | typeof COMPILER_NAME): Promise<string> {
+  const worker = newWorker(entry, name), { promise, resolve } = Promise.withResolvers<string>();
   worker.onmessage = ({ data: [{ message }] }) => resolve(message);
   return promise.finally(() => worker.terminate());
 }
@@ -92,14 +94,16 @@ async function origin(entry: URL): Promise<string> {
 Deno.test("the prepared worker runs while its sources are what it was made from; afterwards they run themselves", () =>
   inCheckout(async ({ root, entry }) => {
     assert.equal(await origin(entry), "prepared");
-    assert.equal(await originOfJobs(entry), "prepared for jobs");
+    assert.equal(await originOf(entry, JOB_NAME), "prepared for jobs");
+    assert.equal(await originOf(entry, COMPILER_NAME), "prepared for compiling");
     Deno.writeTextFileSync(root + SOURCE, "// another\n");
     assert.ok(preparedProgram(entry));
     assert.equal(await origin(entry), "sources");
     // The next start need not find out again.
     assert.equal(preparedProgram(entry), undefined);
     assert.equal(await origin(entry), "sources");
-    assert.equal(await originOfJobs(entry), "sources");
+    assert.equal(await originOf(entry, JOB_NAME), "sources");
+    assert.equal(await originOf(entry, COMPILER_NAME), "sources");
   }));
 
 Deno.test("a source of the same size and another time, one that is gone, and one that became a link have changed", () =>

@@ -2,7 +2,7 @@
 // its machine has begun, or when it is asked. The program prints them.
 
 import type { JobMessage } from "../../../src/session/batch/job.ts";
-import { JOB_NAME, startWorker, WORKER_NAME } from "../../../src/session/worker/client.ts";
+import { COMPILER_NAME, JOB_NAME, newWorker, startWorker, WORKER_NAME } from "../../../src/session/worker/client.ts";
 import { assertPlanned } from "../../support/planned.ts";
 import { remains } from "../../support/remains.ts";
 import { triedRights } from "../../support/tried-rights.ts";
@@ -40,6 +40,16 @@ function tryJobs(serveJobs: () => void): void {
 }
 
 async function tryWorkers(): Promise<void> {
+  if (Deno.args[0] === "compiler") {
+    const worker = newWorker(new URL("./tried-compiler.ts", import.meta.url), COMPILER_NAME);
+    worker.onmessage = ({ data }) => {
+      // It serves, and then says what it has.
+      if (data === "ready") return;
+      console.log(data);
+      Deno.exit();
+    };
+    return;
+  }
   const { planText } = await import("../../../src/app/configuration/plan-run.ts");
   const planned = await planText(`el2 = 1\n[vm.a]\nimage = "${IMAGE}"\nmemory = "4MiB"\n`, undefined, "/");
   assertPlanned(planned);

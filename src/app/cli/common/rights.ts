@@ -1,6 +1,7 @@
 // The Deno permissions of each process of el2: a process gives up those that it does not need
-// before it runs a guest. The worker that runs guests has none (`session/worker/worker-rights.ts`).
-// Without the flag that this needs, it has those of its process.
+// before it runs a guest. The worker that runs guests has none
+// (`session/worker/rights/worker-rights.ts`). Without the flag that this needs, it has those of its
+// process.
 
 import { plannedDevices, type SessionPlan } from "../../../model/plans/plan.ts";
 import { allowHugePages } from "../../../kit/support/computer/huge-pages.ts";
@@ -10,7 +11,7 @@ export type Right = "read" | "write" | "env" | "net" | "run";
 
 /**
  * Rights that no process of el2 needs any more, however it was started; `ffi` has gone to the
- * worker that starts first (`session/worker/worker-rights.ts`).
+ * worker that starts first (`session/worker/rights/worker-rights.ts`).
  */
 const NEVER = ["ffi", "sys", "import"] as const;
 

@@ -1,6 +1,6 @@
 // How this program starts itself once more: with the permissions and settings that it has.
 
-import { WORKER_OPTIONS } from "../../../session/worker/worker-rights.ts";
+import { WORKER_OPTIONS } from "../../../session/worker/rights/worker-rights.ts";
 import { MALLOC_SETTINGS } from "../../../kit/support/computer/garbage.ts";
 import { V8_OPTIONS } from "../../../kit/support/computer/v8-options.ts";
 

@@ -4,7 +4,7 @@
 // policy (CSP) forbids connections, too.
 
 import type { Computer } from "../../../session/outside/computer.ts";
-import { GLOBALS } from "../../../session/worker/remaining.ts";
+import { GLOBALS } from "../../../session/worker/rights/remaining.ts";
 import { DiskError } from "../../../session/outside/disk-file.ts";
 
 const refuse = (what: string) => (): never => {

@@ -16,11 +16,14 @@ export interface TranslatorCounters {
   /** Modules that were found in this process, and in the cache of others. */
   returned: number;
   cached: number;
+  /** Modules that another thread made, and those whose code had changed before they came. */
+  elsewhere: number;
+  late: number;
   /** Regions that came back without a module, as their code was changed back. */
   restored: number;
   /** Searches for a region that was not worth making yet. */
   searched: number;
-  /** Milliseconds of real time spent compiling, these searches among them. */
+  /** Milliseconds of real time that the guest's thread compiled, these searches among them. */
   milliseconds: number;
   /**
    * Parts of these: finding the instructions of regions, making the bytes of their modules, and

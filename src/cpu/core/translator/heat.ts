@@ -3,7 +3,7 @@
 
 import { DECODED_OWNERS } from "../state/layout.ts";
 import type { CodeMemory, CodeView } from "./code/code-view.ts";
-import type { Region } from "./compiled-region.ts";
+import type { Region } from "./changed-regions.ts";
 import { Crowding } from "./crowding.ts";
 import type { Block } from "./regions/region.ts";
 

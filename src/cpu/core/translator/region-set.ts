@@ -17,9 +17,8 @@ import {
   INSTRUCTIONS_PER_PAGE,
   REGION_CAPACITY,
 } from "../state/layout.ts";
-import { ChangedRegions, MOST_CHANGED } from "./changed-regions.ts";
+import { ChangedRegions, MOST_CHANGED, type Region } from "./changed-regions.ts";
 import { type CodeMemory, decodedPageAddress } from "./code/code-view.ts";
-import type { Region } from "./compiled-region.ts";
 import type { TranslatorCounters } from "./counters.ts";
 import type { Draft } from "./emission/region-module.ts";
 
@@ -78,6 +77,11 @@ export class RegionSet {
   /** Numbers for this many regions, for which there is room. */
   takeNumbers(count: number): number[] {
     return Array.from({ length: count }, () => this.#free.pop() ?? this.#next++);
+  }
+
+  /** Takes numbers back that were not used. */
+  returnNumbers(numbers: readonly number[]): void {
+    this.#free.push(...numbers);
   }
 
   /** @param byLoop only regions count that have all of a loop */

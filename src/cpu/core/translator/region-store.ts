@@ -31,8 +31,8 @@ interface StoredModule {
   readonly signature: CodeSignature;
 }
 
-/** The origin of a module. */
-export type Origin = "memory" | "cache" | "translated";
+/** The origin of a module that need not be made: this process, or another one. */
+export type Origin = "memory" | "cache";
 
 /** Limit on the bytes of Wasm in modules that are found again. */
 const BYTES_KEPT = 0x60_0000;
@@ -51,25 +51,35 @@ export class RegionStore {
     return this.#bytes;
   }
 
-  /** The module with a signature, which `generate` makes where it is not known. */
-  find(signature: CodeSignature, generate: () => RegionModule): { readonly module: RegionModule; readonly origin: Origin } {
+  /** The module with a signature; undefined where it has to be made. */
+  find(signature: CodeSignature): { readonly module: RegionModule; readonly origin: Origin } | undefined {
     const key = hashOfWords(signature), known = this.#entries.get(key);
     if (known && equal(known.signature, signature)) {
       this.#entries.delete(key);
       this.#entries.set(key, known);
       return { module: known.module, origin: "memory" };
     }
-    const loaded = this.backing?.load(signature), module = loaded ?? generate();
-    if (known) this.#remove(key, known);
-    this.#entries.set(key, { module, signature });
-    this.#bytes += module.bytes.length;
+    const module = this.backing?.load(signature);
+    if (!module) return undefined;
+    this.#add(key, { module, signature });
+    return { module, origin: "cache" };
+  }
+
+  /** Keeps a module that was made. */
+  keep(signature: CodeSignature, module: RegionModule): void {
+    this.#add(hashOfWords(signature), { module, signature });
+    this.backing?.keep(signature, module);
+  }
+
+  #add(key: number, entry: StoredModule): void {
+    const before = this.#entries.get(key);
+    if (before) this.#remove(key, before);
+    this.#entries.set(key, entry);
+    this.#bytes += entry.module.bytes.length;
     for (const [oldest, entry] of this.#entries) {
       if (this.#bytes <= this.capacity) break;
       this.#remove(oldest, entry);
     }
-    if (loaded) return { module, origin: "cache" };
-    this.backing?.keep(signature, module);
-    return { module, origin: "translated" };
   }
 
   #remove(key: number, { module }: StoredModule): void {

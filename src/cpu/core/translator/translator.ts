@@ -17,8 +17,18 @@ import { type CodeMemory, CodeView, decodedPageAddress } from "./code/code-view.
 import type { TranslatorCounters } from "./counters.ts";
 import { Heats, type Hotness, type RegionPlace } from "./heat.ts";
 import { instructionsOf } from "./code/instruction.ts";
-import { signatureOf } from "./emission/code-signature.ts";
-import { type Draft, fillIn, firstName, generateModule, partsOf, regionName } from "./emission/region-module.ts";
+import type { Compiler } from "./compiler/compiler.ts";
+import { type CodeSignature, type RegionPart, signatureOf } from "./emission/code-signature.ts";
+import {
+  type Draft,
+  fillIn,
+  firstName,
+  generateModule,
+  partPlaces,
+  partsOf,
+  type RegionModule,
+  regionName,
+} from "./emission/region-module.ts";
 import { CODE_BYTES, RegionSet } from "./region-set.ts";
 import type { RegionStore } from "./region-store.ts";
 import { discover, type Extent } from "./regions/region.ts";
@@ -28,6 +38,23 @@ import { SliceLength } from "./slice-length.ts";
 interface Instant {
   readonly code: CodeView;
   readonly at: number;
+}
+
+/** Regions of a module that is to be made. */
+interface DraftModule {
+  readonly drafts: readonly Draft[];
+  readonly parts: readonly RegionPart[];
+  readonly signature: CodeSignature;
+  /** Numbers of the regions. */
+  readonly numbers: readonly number[];
+  /** The first has all of a loop. */
+  readonly isLoop: boolean;
+}
+
+/** A module that another thread made, or did not make. */
+interface MadeModule {
+  readonly wanted: DraftModule;
+  readonly module: RegionModule | undefined;
 }
 
 /** Instructions of a region for which the interpreter must have landed there once more. */
@@ -52,6 +79,8 @@ interface TranslatedCore {
   readonly importedMemory: ImportedMemory;
   /** Modules by what they were made from. */
   readonly regions: RegionStore;
+  /** Makes modules beside the guest's thread, where that has one. */
+  readonly compiler: Compiler | undefined;
 }
 
 export class Translator {
@@ -66,6 +95,8 @@ export class Translator {
     rewrites: 0,
     returned: 0,
     cached: 0,
+    elsewhere: 0,
+    late: 0,
     restored: 0,
     searched: 0,
     milliseconds: 0,
@@ -80,6 +111,9 @@ export class Translator {
   readonly #cpu: CpuFields;
   readonly #heats: Heats;
   readonly #set: RegionSet;
+  /** Heads of regions that are made elsewhere, by address; what was made, and is not in use yet. */
+  readonly #awaited = new Set<number>();
+  readonly #made: MadeModule[] = [];
 
   constructor(
     readonly core: TranslatedCore,
@@ -87,6 +121,7 @@ export class Translator {
     readonly hotness: Hotness,
     codeBytes: number = CODE_BYTES,
     readonly regions: RegionStore = core.regions,
+    readonly compiler: Compiler | undefined = core.compiler,
   ) {
     const { memory, memory: { buffer } } = link, { dispatch } = core;
     this.#memory = { words: new Int32Array(buffer), halves: new Uint16Array(buffer), instructions: instructionsOf(dispatch.instructions) };
@@ -114,6 +149,7 @@ export class Translator {
     const cpu = this.#cpu;
     this.#heats.taken += weight;
     this.counters.samples++;
+    if (this.compiler) this.#takeMade(this.compiler);
     if (cpu.LANDING) {
       this.#countLanding(this.#placeAt(cpu.LANDING, CPU.LANDING_PC));
       cpu.LANDING = 0;
@@ -213,7 +249,9 @@ export class Translator {
       for (const { ending } of blocks) {
         if (ending.kind !== "call" || ending.to === undefined) continue;
         const callee = code.around(ending.to), at = ending.to & INSTRUCTIONS_PER_PAGE - 1;
-        if (!callee?.isKnown(at) || callee.isHead(at) || heads.has(callee.decodedAt(at))) continue;
+        if (!callee?.isKnown(at) || callee.isHead(at) || heads.has(callee.decodedAt(at)) || this.#awaited.has(callee.decodedAt(at))) {
+          continue;
+        }
         heads.add(callee.decodedAt(at));
         pending.push({ code: callee, head: at });
       }
@@ -223,6 +261,7 @@ export class Translator {
 
   /** @param pays whether it has been hot enough for this many instructions */
   #compile(code: CodeView, head: number, extent: Extent, pays: (instructions: number) => boolean): void {
+    if (this.#awaited.has(code.decodedAt(head))) return;
     const { counters } = this, started = performance.now();
     const drafts = this.#draftRegions(code, head, extent, pays), found = performance.now();
     counters.discoveryMilliseconds += found - started;
@@ -236,17 +275,72 @@ export class Translator {
       this.#heats.cool(at);
       this.#heats.made(at);
     }
-    const went = this.#set.makeRoom(drafts.length);
+    const went = this.#set.makeRoom(this.#awaited.size + drafts.length);
     if (went.length) this.#heats.roomMade(went);
-    const numbers = this.#set.takeNumbers(drafts.length);
-    const { library, importedMemory } = this.core, parts = partsOf(drafts);
-    const { module, origin } = this.regions.find(signatureOf(importedMemory, parts), () => generateModule(library, importedMemory, parts));
-    fillIn(module, drafts, numbers);
-    const emitted = performance.now();
+    const numbers = this.#set.takeNumbers(drafts.length), parts = partsOf(drafts);
+    const wanted = { drafts, parts, signature: signatureOf(this.core.importedMemory, parts), numbers, isLoop: extent === "loop" };
+    const known = this.regions.find(wanted.signature);
+    if (known) {
+      if (known.origin === "memory") counters.returned++;
+      else counters.cached++;
+      fillIn(known.module, partPlaces(drafts, parts, numbers));
+      this.#install(wanted, known.module, started, found);
+    } else if (this.#request(wanted)) {
+      const asked = performance.now();
+      counters.emissionMilliseconds += asked - found;
+      counters.milliseconds += asked - started;
+    } else this.#install(wanted, this.#generate(wanted), started, found);
+  }
+
+  #generate({ drafts, parts, signature, numbers }: DraftModule): RegionModule {
+    const { library, importedMemory } = this.core, module = generateModule(library, importedMemory, parts);
+    this.regions.keep(signature, module);
+    fillIn(module, partPlaces(drafts, parts, numbers));
+    return module;
+  }
+
+  /** Whether another thread makes the module. */
+  #request(wanted: DraftModule): boolean {
+    const { compiler } = this;
+    if (!compiler) return false;
+    const { drafts, parts, signature, numbers } = wanted, places = partPlaces(drafts, parts, numbers);
+    const instructions = drafts.reduce((sum, { blocks }) => blocks.reduce((sum, block) => sum + block.instructions.length, sum), 0);
+    // Another core's translator may hear of it.
+    const isTaken = compiler.request({ signature, places, instructions, made: (module) => void this.#made.push({ wanted, module }) });
+    if (isTaken) { for (const { head } of places) this.#awaited.add(head); }
+    return isTaken;
+  }
+
+  /** Puts into use what another thread has made. */
+  #takeMade(compiler: Compiler): void {
+    compiler.poll();
+    for (const { wanted, module } of this.#made.splice(0)) {
+      const { counters } = this, started = performance.now();
+      for (const { code, head } of wanted.drafts) this.#awaited.delete(code.decodedAt(head));
+      if (!wanted.drafts.every(isCurrent)) {
+        counters.late++;
+        this.#set.returnNumbers(wanted.numbers);
+        counters.milliseconds += performance.now() - started;
+        continue;
+      }
+      if (module) {
+        counters.elsewhere++;
+        this.regions.keep(wanted.signature, module);
+      }
+      this.#install(wanted, module ?? this.#generate(wanted), started, started);
+    }
+  }
+
+  /**
+   * Puts the regions of a module into use.
+   * @param started when work on it began, and when its instructions were found (ms)
+   */
+  #install({ drafts, numbers, isLoop }: DraftModule, module: RegionModule, started: number, found: number): void {
+    const { counters } = this, emitted = performance.now();
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.bytes), this.link.imports), ready = performance.now();
     drafts.forEach((draft, i) => {
       const functions = { region: exports[regionName(i)], first: exports[firstName(i)], bytes: module.sizes[i] };
-      this.#set.install(draft, numbers[i], functions, i === 0 && extent === "loop");
+      this.#set.install(draft, numbers[i], functions, i === 0 && isLoop);
     });
     const milliseconds = performance.now() - started;
     counters.modules++;
@@ -254,10 +348,19 @@ export class Translator {
     counters.milliseconds += milliseconds;
     counters.emissionMilliseconds += emitted - found;
     counters.modulesMilliseconds += ready - emitted;
-    if (origin === "memory") counters.returned++;
-    else if (origin === "cache") counters.cached++;
     if (counters.instructions > COLD_INSTRUCTIONS) return;
     counters.coldInstructions = counters.instructions;
     counters.coldMilliseconds += milliseconds;
   }
+}
+
+/** Whether a region may begin at a draft's head still, and its instructions are what they were. */
+function isCurrent({ code, head, blocks }: Draft): boolean {
+  if (code.isHead(head)) return false;
+  for (const { first, instructions } of blocks) {
+    for (let i = 0; i < instructions.length; i++) {
+      if (!code.isKnown(first + i) || code.word(first + i) !== instructions[i].word) return false;
+    }
+  }
+  return true;
 }

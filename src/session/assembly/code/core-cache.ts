@@ -3,7 +3,7 @@
 // of RAM. Without a readable and writable cache nothing is kept.
 // Writers to this folder are trusted (docs/threat-model.md).
 
-import { type BlueprintStore, type CoreBlueprint, keepBlueprints, keepRegions } from "../../../cpu/core/boot.ts";
+import { type BlueprintStore, type CoreBlueprint, equipCores } from "../../../cpu/core/boot.ts";
 import { readIfThere } from "../../../kit/support/files/cache.ts";
 import { type CodeFolders, codeFolders } from "../../../kit/support/files/code-folders.ts";
 import { writeCached } from "../../../kit/support/files/files.ts";
@@ -64,8 +64,8 @@ export function saveRegions(): void {
  */
 export function keepCores(checked?: CodeFolders): void {
   const { cores, code: regions } = checked ?? codeFolders(), trusted = checked !== undefined;
-  if (cores !== undefined) keepBlueprints(new CoreCache(cores, performance.timeOrigin, trusted));
+  if (cores !== undefined) equipCores({ blueprints: new CoreCache(cores, performance.timeOrigin, trusted) });
   if (regions === undefined) return;
   code = new CodeCache(regions, () => generatingProgram(performance.timeOrigin), undefined, trusted);
-  keepRegions(code);
+  equipCores({ regions: code });
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ChangedRegions, MOST_CHANGED } from "../../../../src/cpu/core/translator/changed-regions.ts";
-import type { Region } from "../../../../src/cpu/core/translator/compiled-region.ts";
+import type { Region } from "../../../../src/cpu/core/translator/changed-regions.ts";
 import { ExitReason } from "../../../../src/cpu/core/interface.ts";
 import { Random } from "../../../support/random.ts";
 import { type Line, Machine, RAM_BASE } from "../program.ts";

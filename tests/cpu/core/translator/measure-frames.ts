@@ -18,7 +18,6 @@ import { TlbSpace } from "../../../../src/cpu/core/state/tlb-layout.ts";
 import { fillIn, generateModule, regionName } from "../../../../src/cpu/core/translator/emission/region-module.ts";
 import { emitRegion } from "../../../../src/cpu/core/translator/emission/region-function.ts";
 import { type Block, discover } from "../../../../src/cpu/core/translator/regions/region.ts";
-import type { CodeView } from "../../../../src/cpu/core/translator/code/code-view.ts";
 import { WasmModule } from "../../../../src/cpu/core/wasm/module.ts";
 import { frameBound } from "../../../../src/cpu/core/wasm/frame-bound.ts";
 import { encodings } from "../../../../src/cpu/isa/table.ts";
@@ -95,8 +94,7 @@ function measure({ name, code, entry }: Hostile) {
   const blocks = discover(executedWords(code, entry), 0, "loop");
   const callees = new Map(blocks.some(({ ending }) => ending.kind === "call" && ending.to === 0) ? [[0, 0]] : []);
   const module = generateModule(generated.library, generated.importedMemory, [{ blocks, neighbors: [], callees }]);
-  const view0 = { decodedAt: () => HEAD, pageIndex: () => 0 } as unknown as CodeView;
-  fillIn(module, [{ code: view0, head: 0 }], [NUMBER]);
+  fillIn(module, [{ number: NUMBER, head: HEAD, pages: new Map([[0, 0]]) }]);
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.bytes), imports);
   const region = exports[regionName(0)] as (address: bigint, left: number, stack: number) => unknown;
   const run = (levels: number, stack: number) => {

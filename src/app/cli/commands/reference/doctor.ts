@@ -13,7 +13,7 @@ import { catalogEntries } from "../../../catalog/catalog.ts";
 import { DEFAULT_UI } from "../../../configuration/schema.ts";
 import { NoPlace, sessionFolder } from "../../../../session/control/places.ts";
 import { documentText, FINDINGS } from "../../../../model/queries/documents.ts";
-import { canConfine, WORKER_OPTIONS } from "../../../../session/worker/worker-rights.ts";
+import { canConfine, WORKER_OPTIONS } from "../../../../session/worker/rights/worker-rights.ts";
 import { NoCacheFolder } from "../../../../kit/support/files/cache.ts";
 import { isOfSystem } from "../../../../kit/support/system-error.ts";
 import { findProgram, SYSTEM_FOLDERS } from "../../../../kit/support/computer/installed-programs.ts";

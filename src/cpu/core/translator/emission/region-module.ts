@@ -2,21 +2,24 @@
 // (`signatureOf`): numbers of regions and addresses of decoded pages are put in later, so that they
 // serve wherever and whenever the same code is compiled again.
 
+import type { Cpu } from "../../../isa/cpus/cpus.ts";
+import { instructionSetOf } from "../../../isa/instruction-set.ts";
 import { COUNTER_SHIFT } from "../../decoded/execution-counters.ts";
 import { REGION_PARAMETERS, REGION_RESULTS, TABLE_SIZE } from "../../interpreter/interpreter.ts";
 import { ImportedFunctions, linkedModule } from "../../interpreter/outlined.ts";
 import { FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../../state/layout.ts";
-import type { Callees } from "../../wasm/library.ts";
+import { type Callees, type KnownFunction, KnownFunctions } from "../../wasm/library.ts";
 import { fillGap, FunctionBuilder, GAP_BYTES, type ImportedMemory, SHORT_GAP_BYTES } from "../../wasm/module.ts";
 import { hasWideMultiplication } from "../../wasm/wide-multiplication.ts";
 import { Bytes } from "../../../../kit/support/values/bytes.ts";
 import { type CodeView, decodedPageAddress } from "../code/code-view.ts";
+import { instructionsOf } from "../code/instruction.ts";
 import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
 import { defineEnter } from "./enter-function.ts";
 import { emitHead } from "./head-function.ts";
 import { emitRegion } from "./region-function.ts";
 import type { Callee, NeighborPage } from "./region-options.ts";
-import { neighborsOf, type RegionPart } from "./code-signature.ts";
+import { type CodeSignature, neighborsOf, partsFrom, type RegionPart } from "./code-signature.ts";
 import type { Block } from "../regions/region.ts";
 
 /** A region that is about to be compiled. */
@@ -51,15 +54,36 @@ const BEFORE = 1;
 
 const tagOf = (kind: number, part: number, offset = 0) => kind | part << 2 | (offset + BEFORE) << 8;
 
-/** Puts in what belongs to one place, for regions with these numbers. */
-export function fillIn({ bytes, gaps }: RegionModule, drafts: readonly Pick<Draft, "code" | "head">[], numbers: readonly number[]): void {
+/** The place of a part: what the constants that are put in later follow from. */
+export interface PartPlace {
+  /** Number of the region. */
+  readonly number: number;
+  /** Address of its head's decoded instruction. */
+  readonly head: number;
+  /** Indices of its decoded pages, by their distance from the head's. */
+  readonly pages: ReadonlyMap<number, number>;
+}
+
+/** The places of drafts, whose regions get these numbers. */
+export function partPlaces(drafts: readonly Draft[], parts: readonly RegionPart[], numbers: readonly number[]): PartPlace[] {
+  return drafts.map(({ code, head }, i) => ({
+    number: numbers[i],
+    head: code.decodedAt(head),
+    pages: new Map([0, ...parts[i].neighbors].map((offset) => [offset, code.pageIndex(offset * INSTRUCTIONS_PER_PAGE)])),
+  }));
+}
+
+/** Puts in what belongs to one place of each part. */
+export function fillIn({ bytes, gaps }: RegionModule, places: readonly PartPlace[]): void {
   for (let i = 0; i < gaps.length; i += 2) {
-    const tag = gaps[i + 1], part = tag >> 2 & 0x3f, { code, head } = drafts[part];
+    const tag = gaps[i + 1], { number, head, pages } = places[tag >> 2 & 0x3f];
     let value: number;
-    if ((tag & 3) === Kind.Handler) value = FIRST_REGION_HANDLER + numbers[part];
-    else if ((tag & 3) === Kind.Head) value = code.decodedAt(head);
+    if ((tag & 3) === Kind.Handler) value = FIRST_REGION_HANDLER + number;
+    else if ((tag & 3) === Kind.Head) value = head;
     else {
-      value = decodedPageAddress(code.pageIndex(((tag >> 8) - BEFORE) * INSTRUCTIONS_PER_PAGE));
+      const offset = (tag >> 8) - BEFORE, page = pages.get(offset);
+      if (page === undefined) throw new Error(`a region has no page ${offset} from its head's`);
+      value = decodedPageAddress(page);
       if ((tag & 3) === Kind.Counters) value >>= COUNTER_SHIFT;
     }
     fillGap(bytes, gaps[i], value, bytesOfGap(tag));
@@ -121,4 +145,22 @@ export function generateModule(known: Callees, memory: ImportedMemory, parts: re
   });
   const { bytes, gaps } = module.encodeWithGaps(encoded, section);
   return { bytes, sizes: functions.map(({ region }) => region.code.length), gaps: gaps.flatMap(({ at, tag }) => [at, tag]) };
+}
+
+/** A core, as the modules of its regions follow from it. Plain data. */
+export interface CompiledCore {
+  /** Functions of its module. */
+  readonly functions: readonly KnownFunction[];
+  readonly memory: ImportedMemory;
+  readonly cpu: Cpu;
+}
+
+/** Makes the modules of a core with their constants, from signatures. */
+export function moduleMaker({ functions, memory, cpu }: CompiledCore) {
+  const library = new KnownFunctions(functions), instructions = instructionsOf(instructionSetOf(cpu));
+  return (signature: CodeSignature, places: readonly PartPlace[]): RegionModule => {
+    const module = generateModule(library, memory, partsFrom(signature, instructions));
+    fillIn(module, places);
+    return module;
+  };
 }

@@ -11,7 +11,7 @@ import { serveFolder } from "../../../../support/static-server.ts";
 import { inFolder } from "../../../../support/temporary-folder.ts";
 import { eventually } from "../../../../support/eventually.ts";
 import { exists } from "../../../../../src/kit/support/files/cache.ts";
-import { GLOBALS } from "../../../../../src/session/worker/remaining.ts";
+import { GLOBALS } from "../../../../../src/session/worker/rights/remaining.ts";
 
 /** Names of all that the global object of a thread has, but for numbers. */
 const NAMES = `(() => {

@@ -3,7 +3,7 @@
 // up all rights but to read el2's own code and cache. Deno starts a worker with fewer rights than
 // its process only with an unstable flag.
 
-import { codeIn, coresIn, namedCacheFolder } from "../../kit/support/files/folder-names.ts";
+import { codeIn, coresIn, namedCacheFolder } from "../../../kit/support/files/folder-names.ts";
 
 /**
  * A host that Deno may not import from. It is denied together with the flag, so that the program
@@ -12,7 +12,7 @@ import { codeIn, coresIn, namedCacheFolder } from "../../kit/support/files/folde
 const MARK = "worker-options.el2.invalid";
 
 /** Folders of workers' code where the program is in several files (scripts/dist/split.ts). */
-const WORKER_FOLDERS = ["worker/", "jobs/"];
+const WORKER_FOLDERS = ["worker/", "jobs/", "compiler/"];
 
 /** Options of Deno with which the worker can have its own rights. */
 export const WORKER_OPTIONS: readonly string[] = ["--unstable-worker-options", `--deny-import=${MARK}`];
@@ -40,4 +40,9 @@ export function workerPermissions(code: readonly URL[]): Deno.PermissionOptionsO
   const cache = namedCacheFolder();
   const read = [ALL_FILES, ...code, ...cache === undefined ? [] : [coresIn(cache), codeIn(cache)]];
   return { read, write: true, net: false, run: false, env: false, sys: false, ffi: "inherit", import: false };
+}
+
+/** The rights of a worker that compiles: it reads its code. */
+export function compilerPermissions(code: readonly URL[]): Deno.PermissionOptionsObject {
+  return { read: [...code], write: false, net: false, run: false, env: false, sys: false, ffi: false, import: false };
 }

@@ -1,6 +1,6 @@
 // The end of a confined worker's rights, before its machine begins, and of services that need none.
 
-import { node } from "../../kit/support/node-modules.ts";
+import { node } from "../../../kit/support/node-modules.ts";
 import { DENO, GLOBALS, NODE_MODULES } from "./remaining.ts";
 import { ALL_FILES } from "./worker-rights.ts";
 

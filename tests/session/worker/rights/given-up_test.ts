@@ -1,8 +1,8 @@
 // The end of a worker's rights.
 
 import assert from "node:assert/strict";
-import { codeOf, workerPermissions } from "../../../src/session/worker/worker-rights.ts";
-import { ROOT } from "../../support/files.ts";
+import { codeOf, workerPermissions } from "../../../../src/session/worker/rights/worker-rights.ts";
+import { ROOT } from "../../../support/files.ts";
 
 Deno.test("a worker whose plan is here at once gives up its modules, and runs", async () => {
   // With the rights of its process it would take them from all tests of this process.
