@@ -211,13 +211,19 @@ Deno.test("a debugger has the registers of EL2 of such a vCPU, and of no other",
     assert.doesNotMatch(plain, /_EL2/);
   }));
 
-/** A machine whose program at EL2 has run to its end, with the exits of its guests recorded. */
-async function recorded(elf: string): Promise<Guests> {
+/** A machine with a program at EL2 that has set its vectors, and entered no guest. */
+async function beforeGuests(elf: string): Promise<Guests> {
   const guests = await machineAtEl2(elf), { system } = guests;
   // EL2 has its vectors from its seventh instruction on.
   system.stopAt(10);
   while (system.instructions() < 10) system.machine.run(MOST, 1);
   system.stopAt(Infinity);
+  return guests;
+}
+
+/** A machine whose program at EL2 has run to its end, with the exits of its guests recorded. */
+async function recorded(elf: string): Promise<Guests> {
+  const guests = await beforeGuests(elf), { system } = guests;
   system.inspector.watch(["trap"]);
   system.kernelEvents.follow();
   assert.equal(await guests.end(1), "SYSTEM_OFF");
@@ -275,6 +281,31 @@ Deno.test("each exit of a guest to EL2 is an event, with its class, its call and
       "EL2 enters VMID 1 at 0x80000020: at another instruction",
       "EL2 enters VMID 1 at 0x80000024: at the instruction that left",
     ]);
+  }));
+
+Deno.test("the machine stops at exits and entries of guests that a filter lets through, also by what came before", () =>
+  withEl2Program(["start.S", "answers.c"], async (elf) => {
+    const guests = await beforeGuests(elf), { system } = guests, { machine, stops } = system;
+    const stopped = () => {
+      stops.goOn();
+      while (!system.ended() && machine.time < MOST) {
+        machine.run(machine.time + TURN, 1);
+        const hit = stops.take();
+        if (hit && hit !== "passed") return hit.text.replace(/^\S+ /, "");
+      }
+      return undefined;
+    };
+    stops.change({ kind: "event", filter: "kind=trap text~permission" });
+    stops.change({ kind: "event", filter: "kind=trap name=SMC before kind=trap text~exception within 1s" });
+    system.kernelEvents.follow();
+    assert.match(
+      stopped() ?? "",
+      /^vcpu:host\/0 trap VMID 7 enters EL2 from 0x8000\w+: data abort .* permission fault, level 3 0x80003000$/,
+    );
+    // The event that decides the match is the entry after it, which EL2 has just made.
+    assert.equal(stopped(), "vcpu:host/0 trap VMID 7 enters EL2 from 0x80001014: SMC 0xfeed (HCR_EL2.TSC)");
+    assert.equal(registers(guests).get("pc")?.value, "0x0000000080000a00");
+    assert.equal(stopped(), undefined);
   }));
 
 const reasons = (guests: Guests, filter?: string) => rowsOf(REASONS, answered(guests, { table: "why", args: { filter } }));
