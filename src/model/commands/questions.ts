@@ -63,7 +63,7 @@ const reasonText = (row: Row): string =>
 export const WHY = command("why", {
   doc: "explain a failure: the requester, the chain of operations, the rule, the values and the way out; or why a VM ended or hangs",
   args: {
-    reason: wordOr(idOf("why"), "last, why:NUMBER, a VM, or ev:ID of an exit of a guest of a VM's own EL2", "last"),
+    reason: wordOr(idOf("why"), "last, why:N, ev:ID or a VM", "last"),
     list: flag("list the reasons, newest first"),
     vm: option(idOf("vm"), "only operations that this VM requested"),
     about: option(text, "only operations on this object", { value: "id" }),
