@@ -7,6 +7,7 @@ import { type AskedCall, type EndlessLoop, type Outlook, Pstate } from "../../..
 import { ErrorCode } from "../../../machine/abi/errors.ts";
 import { writersOf } from "../readers/objects/read-memory.ts";
 import type { View } from "../readers/inspected.ts";
+import { absentOf } from "./absent-peers.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
 import { type PolledCall, polledCall } from "../causes/polled-calls.ts";
 import { deviceState, slotsOf } from "./source-states.ts";
@@ -223,7 +224,9 @@ export class Prospects {
     if (loop) {
       if (this.#changeable.has(vcpu)) return true;
       if (this.writers(vcpu, loop).some((one) => !this.#stuck.has(one))) return true;
-      if (this.polled(vcpu, loop).some(({ raisers }) => raisers?.some((vm) => this.#isVmFree(vm)) ?? true)) return true;
+      if (this.polled(vcpu, loop).some(({ raisers }) => raisers?.some((vm) => this.#isVmFree(vm) || this.#isBetweenLives(vm)) ?? true)) {
+        return true;
+      }
       // A device of the VM may be about to write what it was asked for.
       if (loop.inputs.length > 0 && this.#mayWrite(vcpu)) return true;
       if (!loop.open) return false;
@@ -255,6 +258,12 @@ export class Prospects {
     const own = this.view.vcpus().filter((one) => this.view.vmOf(one.addressSpace) === name);
     // One that is not there yet will be.
     return own.length === 0 || own.some((one) => this.#isFree(one));
+  }
+
+  /** Whether a VM has no vCPU that is on, and will be started again. */
+  #isBetweenLives(name: string): boolean {
+    const isOver = this.view.vcpus().every((one) => this.view.vmOf(one.addressSpace) !== name || !isLive(one));
+    return isOver && absentOf(this.view, [name]).coming.length > 0;
   }
 
   /** Whether a vCPU may still do anything. */
