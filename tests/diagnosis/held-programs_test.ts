@@ -41,6 +41,14 @@ const HELD: Readonly<Record<string, Held>> = {
     free: "exit 1",
     line: /program sh \(\d+\) waits for its core dump, for which the kernel has started sleep \((\d+)\); program sleep \(\1\) sleeps/,
   },
+  // The server's socket is of IPv6, and has its client's address of IPv4 in a longer form.
+  "a client of a server for both kinds of addresses": {
+    of: (asks) =>
+      `ip link set lo up; nc -l -p 7000 -e sh -c 'read line; echo answer' & sleep 1; (${asks}exec sleep 5000) | nc 127.0.0.1 7000 &`,
+    held: "",
+    free: "echo question; ",
+    line: /program sh \(\d+\) waits for data from 127\.0\.0\.1:\d+ \(TCP\), whose other end nc \(\d+\) has open/,
+  },
   "children that nobody has waited for": {
     of: (does) => `sh -c 'for i in $(seq 1 60); do sleep 0 & done; ${does}exec sleep 5000' &`,
     held: "",

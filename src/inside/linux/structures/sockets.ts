@@ -96,8 +96,17 @@ export function inetSocket(sock: Struct): InetSocket | undefined {
   const family = sock.number("__sk_common.skc_family"), type = sock.number("sk_type");
   if (family !== INET && family !== INET6 || type !== STREAM && type !== DATAGRAM) return undefined;
   const peerPort = sock.number("__sk_common.skc_dport");
-  return { type: type === STREAM ? "TCP" : "UDP", ...inetEnds(sock, family), peerPort };
+  const { local, peer } = inetEnds(sock, family);
+  return { type: type === STREAM ? "TCP" : "UDP", local: unmapped(local), peer: unmapped(peer), peerPort };
 }
+
+/** An address of IPv4 that a socket of IPv6 has (RFC 4291); its other end has it as it is. */
+const MAPPED = /^\[0:0:0:0:0:ffff:([0-9a-f]+):([0-9a-f]+)\]/;
+const unmapped = (end: string) =>
+  end.replace(
+    MAPPED,
+    (_, ...halves: string[]) => halves.slice(0, 2).map((half) => parseInt(half, 16)).flatMap((half) => [half >> 8, half & 0xff]).join("."),
+  );
 
 /** Both ends. The local port is in the CPU's byte order, the peer's in that of the network. */
 function inetEnds(sock: Struct, family: number): { local: string; peer: string } {
