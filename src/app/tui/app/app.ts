@@ -190,6 +190,7 @@ export class App {
   /** Draws everything. */
   draw(screen: Screen): void {
     this.#drawing.draw(screen);
+    this.#state.questions.drawn();
   }
 
   /** The screens as lines of text for screen readers. */

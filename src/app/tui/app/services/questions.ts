@@ -66,6 +66,17 @@ export class Questions {
     for (const { pane } of this.windows.visible) this.#askAnew(pane);
   }
 
+  /**
+   * The visible panes are drawn: a stream that has more room than it knew of wants more rows, also
+   * of a machine that rests.
+   */
+  drawn(): void {
+    for (const { pane } of this.windows.visible) {
+      const asked = this.#asked.get(pane);
+      if (asked && pane.streams && textOf(queriesOf(pane)) !== asked.wanted) this.#askAnew(pane);
+    }
+  }
+
   /** Asks what all visible panes want to know. */
   all(): void {
     if (!this.#look()) return;

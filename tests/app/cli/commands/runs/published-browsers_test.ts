@@ -3,26 +3,13 @@
 
 import assert from "node:assert/strict";
 import { el2 } from "../../program.ts";
-import { assertSilent, done, LAPTOP, publishDemo, ROWS } from "./published.ts";
-import { catalogEntry } from "../../../../../src/app/catalog/catalog.ts";
-import { Browser } from "../../../../support/browser.ts";
-import { Firefox } from "../../../../support/firefox.ts";
+import { assertSilent, BROWSERS, LAPTOP, publishDebian, publishDemo, ROWS } from "./published.ts";
 import { longTest } from "../../../../support/long.ts";
 import { serveFolder } from "../../../../support/static-server.ts";
 import { inFolder } from "../../../../support/temporary-folder.ts";
 
-const BROWSERS = { Chromium: () => Browser.start(), Firefox: () => Firefox.start() } as const;
-
 /** How many hashes a replay has compared, in what it says at its end. */
 const COMPARED = /identical to the recording \(state hashes compared: (\d+)\)/;
-
-/** Records a Debian that boots and powers off, and publishes that as site/ in a folder. */
-async function publishDebian(folder: string): Promise<void> {
-  const { folder: guest } = await catalogEntry("debian-bookworm"), file = `${folder}/debian.rec`;
-  const kernel = ["boot", `${guest}/Image`, "--initrd", `${guest}/initrd`, "--append", "console=ttyAMA0 el2=poweroff"];
-  await done(...kernel, "--memory", "512MiB", "--turbo", "--stdio", "--record", file);
-  await done("publish", file, `${folder}/site/`);
-}
 
 for (const [name, start] of Object.entries(BROWSERS)) {
   longTest(`the demo of a page takes keys and links in ${name}, and ends with equal hashes`, () =>

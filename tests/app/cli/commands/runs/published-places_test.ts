@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
-import { assertSilent, done, LAPTOP, publishDemo, ROWS } from "./published.ts";
+import { assertSilent, done, LAPTOP, panes, publishDemo, ROWS } from "./published.ts";
 import { Browser } from "../../../../support/browser.ts";
 import { eventually } from "../../../../support/eventually.ts";
 import { longTest } from "../../../../support/long.ts";
@@ -26,9 +26,6 @@ const QUESTIONS = [
   ["find reg:pong/0/x0", /find reg:pong/],
   ["why why:2", /why:2/],
 ] as const;
-
-/** The rows of the screens without the first and the last two, which are about the session. */
-const panes = (text: string): string[] => text.trimEnd().split("\n").slice(1, -2).map((row) => row.trimEnd());
 
 longTest("50 places of a published recording, and answers there, are those that the program shows", () =>
   inFolder(async (folder) => {

@@ -1,15 +1,11 @@
 // A published recording from servers of other kinds: one with a strict policy, one that goes away.
 
-import { assertSilent, LAPTOP, publishDemo, ROWS } from "./published.ts";
+import { assertSilent, BROWSERS, LAPTOP, publishDemo, ROWS } from "./published.ts";
 import { PUBLISHED_POLICY } from "../../../../../src/app/web/published/published-files.ts";
-import { Browser } from "../../../../support/browser.ts";
-import { Firefox } from "../../../../support/firefox.ts";
 import { longTest } from "../../../../support/long.ts";
 import type { ShownPage } from "../../../../support/shown-page.ts";
 import { serveFolder } from "../../../../support/static-server.ts";
 import { inFolder } from "../../../../support/temporary-folder.ts";
-
-const BROWSERS = { Chromium: () => Browser.start(), Firefox: () => Firefox.start() } as const;
 
 /** The headers of a careful server: the page's own policy, and rules that need a header. */
 const STRICT = {

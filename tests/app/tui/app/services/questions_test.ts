@@ -79,3 +79,18 @@ Deno.test("another selection has its answer without a picture, and from then on 
   assert.equal(asked.length, 4);
   assert.equal(new Set(asked).size, 1);
 });
+
+Deno.test("the newest rows fill a screen of a machine that rests, however high it is and becomes", async () => {
+  const rig = new Rig(120, 60);
+  const row = (number: number) => ({ ...phoneAnswer({ table: "rpc.ls", args: {} }).rows[0], id: `rpc:${number}` });
+  rig.answer = (query) => {
+    if (query.table !== "rpc.ls") return phoneAnswer(query);
+    const { limit = 100 } = query.args;
+    return { ...phoneAnswer(query), table: "rpc.ls", rows: Array.from({ length: limit }, (_, index) => row(1000 - limit + index)) };
+  };
+  await rig.type("7");
+  const shown = async (height: number) => new Set((await rig.lines(120, height)).join("\n").match(/\brpc:\d+/g)).size;
+  const first = await shown(60);
+  assert.ok(first > 16, `${first}`);
+  assert.ok(await shown(120) > first + 20);
+});
