@@ -53,10 +53,13 @@ export class RunLinks {
     this.app.changed();
   }
 
-  /** Shows the screen and the row of a link. */
+  /** Shows the screen and the row of a link; one of a screen without a filter shows all rows. */
   open({ screen, select, filter }: LinkedScreens): void {
     const { windows, navigation, say } = this.app, key = SCREENS.find(({ name }) => name === screen)?.key;
-    if (key !== undefined) windows.show(key);
+    if (key !== undefined) {
+      windows.show(key);
+      if (filter === undefined) this.#filtered?.setFilter("");
+    }
     if (select !== undefined) {
       if (key === undefined || placeOf(select)?.screen === key) navigation.jump(select);
       else if (windows.focus instanceof TablePane) windows.focus.select(select);

@@ -33,6 +33,18 @@ Deno.test("Y copies a link to the place, the screen, the row and the filter; a r
   assert.match(await live.text(), /this run is not in a recording; el2 record bug\.rec saves it/);
 });
 
+Deno.test("a link without a filter shows all rows of its screen, also where another one has filtered them", async () => {
+  const rig = new Rig(120, 36, { recording: resolve("runs/bug.rec") });
+  rig.app.follow("screen=rpc&filter=no-such-call");
+  assert.match(await rig.text(), /\/no-such-call/);
+  rig.app.follow("to=120000&screen=rpc");
+  assert.doesNotMatch(await rig.text(), /\/no-such-call/);
+  // A link to a place alone changes nothing else.
+  rig.app.follow("screen=rpc&filter=no-such-call");
+  rig.app.follow("to=120000");
+  assert.match(await rig.text(), /\/no-such-call/);
+});
+
 Deno.test("a link's filter that its screen does not know is said, and an id alone finds its screen", async () => {
   const rig = new Rig(120, 36, { linked: { screen: "irq", filter: "msg=VM_START" } });
   assert.match(await rig.text(), /\/msg=VM_START: no field "msg"/);
