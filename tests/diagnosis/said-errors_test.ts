@@ -24,7 +24,7 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
   "a port that nobody serves": {
     sick: `ip link set lo up; ${again("nc 127.0.0.1 81 < /dev/null")}`,
     twin: "ip link set lo up; sleep 1000",
-    said: /con:host\/0 has last(?:, and \d+ times lately)?: nc: .*Connection refused/,
+    said: /the last error on con:host\/0(?:, there \d+ times lately,)? is: nc: .*Connection refused/,
   },
   "a disk that is not there": {
     sick: `mkdir /mnt; ${again("mount -t ext4 /dev/vda1 /mnt")}`,

@@ -335,7 +335,7 @@ export const EVIDENCE = new Facts<Evidence>({
     `the lock at ${rangeText(lock)} is taken (${value}), as ${rangeText(at)} finds, and ${vm}, which shares it, ended at ${
       timeText(Number(ended_ns))
     }: ${VERDICT_FACTS.text(fact)}`,
-  "said": ({ console, text, times }) => `${console} has last${times > 1 ? `, and ${times} times lately` : ""}: ${text}`,
+  "said": ({ console, text, times }) => `the last error on ${console}${times > 1 ? `, there ${times} times lately,` : ""} is: ${text}`,
   "polls": ({ call, at, through, until, by, ended }) =>
     `${call} at ${rangeText(at)} finds ${POLLED[until]} ${through} each time, and ${
       by === null
