@@ -32,7 +32,7 @@ export class Asker {
   #next: number;
 
   /** @param first below the number of the first question */
-  constructor(readonly client: Pick<SessionClient, "send">, first = 0) {
+  constructor(readonly client: Pick<SessionClient, "send"> & { readonly readOnly?: boolean }, first = 0) {
     this.#next = first;
   }
 
@@ -79,8 +79,10 @@ export class Asker {
    * Records events of these kinds; of none: stops that. Resolves to undefined on success.
    */
   async trace(kinds: readonly TraceKind[]): Promise<Problem | undefined> {
-    // Requests are served in their order.
-    const before = kinds.length === 0 ? this.ask({ table: "trace.stats", args: { filter: "recorded=yes" } }) : undefined;
+    // Requests are served in their order. One that is refused is so whatever is recorded.
+    const before = kinds.length === 0 && !this.client.readOnly
+      ? this.ask({ table: "trace.stats", args: { filter: "recorded=yes" } })
+      : undefined;
     this.client.send({ kind: "trace", kinds });
     const answer = await before;
     return answer?.rows.length === 0 ? problemIn(answer) ?? NOTHING_RECORDED : undefined;

@@ -4,7 +4,7 @@
 import type { Request, SessionEvent } from "../../model/protocol/protocol.ts";
 import { MiB } from "../../kit/support/values/sizes.ts";
 import { Bell, BELL_WORDS } from "./bell.ts";
-import { CompilerThread, type CompilerWish } from "./compiler-thread.ts";
+import type { CompilerThread, CompilerWish } from "./compiler-thread.ts";
 import { Services, type WorkerSurroundings } from "./confined-worker.ts";
 import { type PreparedProgram, preparedProgram } from "./prepared-program.ts";
 import type { SocketEvent } from "./socket-words.ts";
@@ -102,6 +102,26 @@ function workerOf(module: URL, code: readonly URL[], name: WorkerName): Worker {
   return new Worker(module, { ...options, deno: { permissions } });
 }
 
+/** The compiler of a machine's worker, loaded for its first wish: most runs have none. */
+class LateCompiler {
+  #thread: CompilerThread | undefined;
+  #isClosed = false;
+
+  constructor(readonly newWorker: () => Worker) {}
+
+  async start(wish: CompilerWish): Promise<void> {
+    const { CompilerThread } = await import("./compiler-thread.ts");
+    if (this.#isClosed) return;
+    this.#thread ??= new CompilerThread(this.newWorker);
+    this.#thread.start(wish);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#thread?.close();
+  }
+}
+
 /**
  * Starts a worker. `main.ts` does so before the command line is loaded: that takes as long as
  * loading the worker.
@@ -128,7 +148,7 @@ export function startWorker(entry: URL, prepared?: PreparedProgram): SessionClie
       worker.postMessage({ kind: "socket", event } satisfies SocketNotice, { transfer: moved });
     }, failed)
     : undefined;
-  const compiler = new CompilerThread(() => newWorker(entry, COMPILER_NAME));
+  const compiler = new LateCompiler(() => newWorker(entry, COMPILER_NAME));
   const leave = () => {
     if (!connected) return begin();
     if (!waiting.length) return;
@@ -170,7 +190,7 @@ export function startWorker(entry: URL, prepared?: PreparedProgram): SessionClie
     leave();
   };
   worker.onmessage = ({ data }: MessageEvent<readonly SessionEvent[] | CompilerWish>) => {
-    if ("kind" in data) return compiler.start(data);
+    if ("kind" in data) return void compiler.start(data).catch(failed);
     for (const event of data) {
       if (event.kind === "ready") {
         ready = true;
