@@ -32,7 +32,7 @@ function idsIn(source: string): string[] {
 const OTHERS: Readonly<Record<string, readonly string[]>> = {
   // Names of function breakpoints, and spaces of addresses in references of memory.
   "src/session/debug/dap/breakpoints.ts": ["rpc:"],
-  "src/session/debug/dap/threads.ts": ["^(?:([^:]+):)??(?:(va|ipa|pa):)?([^:]+)$"],
+  "src/session/debug/dap/threads.ts": ["^(?:([^:]+):)??(?:(va|el1|el2|ipa|pa):)?([^:]+)$"],
   // A line of a Linux kernel, and its name of a socket.
   "src/inside/linux/structures/reports.ts": ["^task:(.{1,15}?) +state:R .*\\bpid:(\\d+)"],
   "src/inside/linux/waits/other-ends.ts": ["socket:[…]"],
