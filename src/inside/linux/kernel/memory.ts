@@ -182,13 +182,14 @@ export class VirtualMemory {
     return textOf(this.bytes(address, size));
   }
 
-  /** Characters up to a zero, at most `most`. */
+  /** Characters up to a zero, at most `most`; each is a step. */
   text(address: bigint, most: number): string {
     const bytes: number[] = [];
-    for (let at = address; bytes.length < most; at++) {
-      const byte = this.u8(at);
-      if (byte === 0) break;
-      bytes.push(byte);
+    for (let byte = -1; byte !== 0 && bytes.length < most;) {
+      const { view, offset } = this.view(address + BigInt(bytes.length), 1), end = Math.min(offset + most - bytes.length, PAGE_SIZE);
+      let at = offset;
+      while (at < end && (byte = view.getUint8(at)) !== 0) at++, bytes.push(byte);
+      this.work.spend(at - offset);
     }
     return textOf(new Uint8Array(bytes));
   }
