@@ -277,3 +277,6 @@ const NAMES = new Map(Object.entries(HYPERCALLS).map(([name, signature]) => [sig
 export function hypercallName(number: number): HypercallName | undefined {
   return NAMES.get(number);
 }
+
+/** The call of an HVC with this immediate, or undefined if it is none. */
+export const hypercallOf = (immediate: number): HypercallName | undefined => hypercallName(immediate - HVC_BASE);

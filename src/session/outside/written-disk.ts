@@ -30,7 +30,7 @@ class DiskPoint {
   readonly zeros = new BlockSet();
   /** The next place: what was written after that and not before is there. */
   next: DiskPoint | undefined;
-  /** States of the present and of machines of the past kept of the disk as it was there. */
+  /** How many states, of the present and of machines of the past, have the disk as it was there. */
   states = 0;
 
   constructor(readonly number: number) {}

@@ -130,9 +130,7 @@ const TLBI_CRN = 8;
 /** CRn of the forms of FEAT_XS, whose fields are those of the plain forms. */
 const TLBI_NXS_CRN = 9;
 /** TLBI by op2; the field of each is one higher than that of the one before. */
-const TLBI: readonly (readonly [name: string, op2: number])[] = [
-  ...[["VMALLE1", 0], ["VAE1", 1], ["ASIDE1", 2], ["VAAE1", 3], ["VALE1", 5], ["VAALE1", 7]] as const,
-];
+const TLBI = [["VMALLE1", 0], ["VAE1", 1], ["ASIDE1", 2], ["VAAE1", 3], ["VALE1", 5], ["VAALE1", 7]] as const;
 
 const tlbi = (first: number, suffix: string, crm: number, feature?: FeatureName): readonly InstructionTrap[] =>
   TLBI.map(([name, op2], index) => ({ bit: first + index, name: `TLBI${name}${suffix}`, sys: [0, TLBI_CRN, crm, op2], feature }));
@@ -165,7 +163,7 @@ const INSTRUCTIONS: readonly InstructionTrap[] = [
   { bit: 54, name: "DCCVAC", sys: [3, 7, 10, 1] },
 ];
 
-/** A field of a register: what sets it off, and its bit. */
+/** A field: its register, its name there, and its bit. */
 export interface FineTrap {
   readonly register: FineTrapRegister;
   readonly name: string;

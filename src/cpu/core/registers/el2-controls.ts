@@ -138,7 +138,7 @@ const FIELD = { op1: encode(0, 7, 0, 0, 0), crn: encode(0, 0, 15, 0, 0), crm: en
 const OP0 = encode(3, 0, 0, 0, 0);
 
 /** OSDTRRX_EL1, MDCCINT_EL1, OSDTRTX_EL1. */
-const CHANNEL_OF_EL1 = [encode(2, 0, 0, 0, 2), encode(2, 0, 0, 2, 0), encode(2, 0, 0, 3, 2)];
+export const CHANNEL_OF_EL1: readonly number[] = [encode(2, 0, 0, 0, 2), encode(2, 0, 0, 2, 0), encode(2, 0, 0, 3, 2)];
 
 /** Whether EL2 traps an access of EL1 to a register that the core does not hold. */
 export function trapsUnknown(c: Code, encoding: Value, direction: RegisterMove, features: ReadonlySet<FeatureName>): Value {

@@ -31,21 +31,21 @@ export const fineTrapRegisters = (features: ReadonlySet<FeatureName>): readonly 
     : [];
 
 /** Debug registers of which a CPU has this many. */
-const COUNTED: readonly (readonly [names: RegExp, count: number])[] = [[/^DBGB[CV]R(\d+)_/, BREAKPOINTS], [
-  /^DBGW[CV]R(\d+)_/,
-  WATCHPOINTS,
-]];
-const exists = (name: string) => COUNTED.every(([names, count]) => Number(names.exec(name)?.[1] ?? 0) < count);
+const COUNTS: readonly (readonly [names: RegExp, count: number])[] = [
+  [/^DBGB[CV]R(\d+)_/, BREAKPOINTS],
+  [/^DBGW[CV]R(\d+)_/, WATCHPOINTS],
+];
+const exists = (name: string) => COUNTS.every(([names, count]) => Number(names.exec(name)?.[1] ?? 0) < count);
 
 /** The encodings of debug registers of EL1, and of those of errors. */
-const UNKNOWN: readonly number[] = [
+const unknown = (): number[] => [
   ...Array.from({ length: 1 << 10 }, (_, low) => encodeSystemRegister(2, 0, 0, 0, 0) + low),
   ...Array.from({ length: 3 << 3 }, (_, low) => encodeSystemRegister(3, 0, 5, 3, 0) + low),
 ];
 
 /** Whether a field traps an access to a register that the core does not hold. */
 export function isUnknownTrapped(c: Code, encoding: Value, direction: RegisterMove, features: ReadonlySet<FeatureName>): Value {
-  const traps = (features.has("FEAT_FGT") ? UNKNOWN : []).flatMap((number) => {
+  const traps = unknown().flatMap((number) => {
     const name = systemRegisterName(number)?.toUpperCase();
     const set = name !== undefined && exists(name) ? isFinelyTrapped(c, fineTrapOfMove(name, direction), features) : undefined;
     return set ? [encoding.eq(number).and(set)] : [];

@@ -3,12 +3,12 @@
 // (CPTR_EL2), D13.2.46 (HCR_EL2), D13.3.19 (MDCR_EL2), D13.8.2 (CNTHCTL_EL2); Arm IHI 0069H 12.4.1
 // (ICH_HCR_EL2).
 
-import { systemRegisterText } from "../../isa/names/system-register-names.ts";
+import { systemRegisterNumber, systemRegisterText } from "../../isa/names/system-register-names.ts";
 import { ExceptionClass, exceptionClass, Pstate } from "../architecture/exceptions.ts";
 import { type FineTrap, fineTrapNamed, fineTrapOfMove, fineTrapOfSys, type RegisterMove } from "../architecture/fine-grained-traps.ts";
 import { Cnthctl, Cptr, Hcr, Mdcr } from "../architecture/hypervisor-control.ts";
 import { IchHcr } from "../architecture/virtual-gic.ts";
-import { trapBits } from "./el2-controls.ts";
+import { CHANNEL_OF_EL1, trapBits } from "./el2-controls.ts";
 import { trapOfInstruction } from "./el2-instructions.ts";
 import type { RegisterName, VcpuState } from "./vcpu-state.ts";
 
@@ -59,7 +59,7 @@ export function trapControls(registers: ControlRegisters, esr: number): string[]
 /** op0:op1:CRn:CRm:op2 of a trapped MSR, MRS or SYS, by the syndrome's fields. Arm ARM D13.2.37. */
 export function trappedEncoding(esr: number): number {
   const part = (lowest: number, bits: number) => esr >> lowest & (1 << bits) - 1;
-  return part(20, 2) << 14 | part(14, 3) << 11 | part(10, 4) << 7 | part(1, 4) << 3 | part(17, 3);
+  return systemRegisterNumber(part(20, 2), part(14, 3), part(10, 4), part(1, 4), part(17, 3));
 }
 
 /** Those that trap floating point. */
@@ -84,8 +84,8 @@ function accessControls(registers: ControlRegisters, access: TrappedAccess): Tra
 
 /** Those of a register without fine-grained traps. */
 function coarseControls(registers: ControlRegisters, { encoding, direction }: TrappedAccess, name: string): TrapControl[] {
-  const [op0, op1, crn, crm, op2] = [encoding >> 14, encoding >> 11 & 7, encoding >> 7 & 15, encoding >> 3 & 15, encoding & 7];
-  if (op0 === 2) return [...debugControls(op1, crn, crm, op2), ofMdcr("TDE")];
+  const [op0, op1, crn, crm] = [encoding >> 14, encoding >> 11 & 7, encoding >> 7 & 15, encoding >> 3 & 15];
+  if (op0 === 2) return [...debugControls(encoding), ofMdcr("TDE")];
   const held = trapBits(name, direction).map(ofHcr);
   if (held.length) return held;
   if (name === "CPACR_EL1") return [["CPTR_EL2", "TCPAC", Cptr.TCPAC]];
@@ -103,13 +103,11 @@ function coarseControls(registers: ControlRegisters, { encoding, direction }: Tr
   return crn === 9 ? [ofMdcr("TPM")] : [];
 }
 
-/** OSDTRRX_EL1, MDCCINT_EL1, OSDTRTX_EL1: CRm and op2. */
-const CHANNEL_OF_EL1: readonly (readonly [crm: number, op2: number])[] = [[0, 2], [2, 0], [3, 2]];
-
-function debugControls(op1: number, crn: number, crm: number, op2: number): TrapControl[] {
-  const isChannel = crn === 0 && (op1 === 3 || CHANNEL_OF_EL1.some(([m, two]) => m === crm && two === op2));
-  if (crn !== 1) return [ofMdcr("TDA"), ...isChannel ? [ofMdcr("TDCC")] : []];
-  return crm === 0 && op2 === 0 ? [ofMdcr("TDRA")] : [ofMdcr("TDOSA")];
+function debugControls(encoding: number): TrapControl[] {
+  const op1 = encoding >> 11 & 7, crn = encoding >> 7 & 15;
+  if (crn === 1) return [ofMdcr(encoding & 0x7f ? "TDOSA" : "TDRA")];
+  const isChannel = crn === 0 && op1 === 3 || CHANNEL_OF_EL1.includes(encoding);
+  return [ofMdcr("TDA"), ...isChannel ? [ofMdcr("TDCC")] : []];
 }
 
 /** Of the GIC's CPU interface. Registers that send interrupts go to EL2 where interrupts do. */

@@ -177,13 +177,10 @@ export class Cspace extends HypervisorObject {
     }
   }
 
-  /**
-   * The object of a capability; undefined for an unused id. For display: this does not count as a
-   * use of the capability.
-   */
-  objectOf(id: bigint): HypervisorObject | undefined {
+  /** A capability; undefined for an unused id. For display: this does not count as a use of it. */
+  capabilityOf(id: bigint): Capability | undefined {
     const slot = this.#ids.decode(id);
-    return slot === undefined ? undefined : this.occupant(slot)?.object;
+    return slot === undefined ? undefined : this.occupant(slot);
   }
 
   occupant(slot: number): Capability | undefined {

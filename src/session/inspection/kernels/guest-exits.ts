@@ -28,6 +28,9 @@ const KINDS = ["synchronous", "IRQ", "FIQ", "SError"] as const;
 const ROUTES = { IRQ: ["IMO"], FIQ: ["FMO"], SError: ["AMO", "TEA"] } as const;
 const VECTOR_SIZE = Vector.Irq, INSTRUCTION = 4n;
 
+/** Called for aborts alone: exits are frequent, and the memory of a VM has to be looked up. */
+type FindMemory = () => StageMemory | undefined;
+
 /** The addresses at which the guests of a vCPU enter its EL2. */
 export function guestEntries(vcpu: VcpuState): bigint[] {
   const vectors = vcpu.getRegister("VBAR_EL2");
@@ -48,9 +51,10 @@ export const guestOf = (vcpu: VcpuState): { readonly guest: number; readonly gue
 
 /**
  * The exit of a guest of a vCPU at a vector; undefined if it is not one: EL0 of a host.
- * @param memory that the tables of stage 2 are in; without it, the cause of a fault is not read
+ * @param memory finds that in which the tables of stage 2 are; without it, the cause of a fault is
+ * not read
  */
-export function guestExit(vcpu: VcpuState, time: number, memory?: StageMemory): Observed | undefined {
+export function guestExit(vcpu: VcpuState, time: number, memory?: FindMemory): Observed | undefined {
   if (!hasGuest(vcpu)) return undefined;
   const offset = Number(BigInt.asUintN(64, vcpu.pc - vcpu.getRegister("VBAR_EL2"))) - Vector.LowerAarch64;
   const kind = KINDS[offset / VECTOR_SIZE];
@@ -74,7 +78,7 @@ function sentBy([name, ...others]: readonly string[]): { readonly by?: string } 
 }
 
 /** The name and parts of a synchronous exception, by its class. */
-function synchronous(vcpu: VcpuState, memory: StageMemory | undefined): { readonly name: string; readonly [more: string]: unknown } {
+function synchronous(vcpu: VcpuState, memory: FindMemory | undefined): { readonly name: string; readonly [more: string]: unknown } {
   const esr = Number(vcpu.getRegister("ESR_EL2") & 0xffff_ffffn);
   switch (exceptionClass(esr)) {
     case ExceptionClass.Hvc:
@@ -106,9 +110,10 @@ function synchronous(vcpu: VcpuState, memory: StageMemory | undefined): { readon
 }
 
 /** The address of an abort, the register that it loads, and why stage 2 did not permit it. */
-function aborted(vcpu: VcpuState, esr: number, memory: StageMemory | undefined) {
+function aborted(vcpu: VcpuState, esr: number, find: FindMemory | undefined) {
   const page = (vcpu.getRegister("HPFAR_EL2") >> 4n) << 12n;
   const ipa = esr & AbortSyndrome.S1ptw ? page : page | vcpu.getRegister("FAR_EL2") & 0xfffn;
+  const memory = find?.();
   const loads = (esr & AbortSyndrome.Isv) !== 0 && !(esr & AbortSyndrome.WnR);
   return {
     ipa: hex(ipa),

@@ -34,7 +34,8 @@ export class GuestReturns {
     const key = keyOf(vcpu);
     this.#left.delete(key);
     this.#left.set(key, { time, pc, elr: vcpu.getRegister("ELR_EL2"), register: typeof register === "number" ? register : undefined });
-    if (this.#left.size > LEFT_KEPT) { for (const [oldest] of this.#left) return void this.#left.delete(oldest); }
+    const [oldest] = this.#left.keys();
+    if (this.#left.size > LEFT_KEPT) this.#left.delete(oldest);
   }
 
   /** The entry of a guest at an ERET; undefined if it is none. */

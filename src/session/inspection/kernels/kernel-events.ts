@@ -150,7 +150,7 @@ export class KernelEvents {
 
   /** A guest of a vCPU's EL2 has left to that. */
   #exit(vcpu: VcpuState, time: number): Observed | undefined {
-    const exit = guestExit(vcpu, time, this.#memoryOf(vcpu));
+    const exit = guestExit(vcpu, time, () => this.#memoryOf(vcpu));
     if (exit) this.#returns.exited(vcpu, exit);
     return exit;
   }

@@ -36,7 +36,7 @@ type FaultWords = (end: Descriptor, tables: Tables, features: CpuFeatures) => st
 
 /** Words for a descriptor, by the kind of the fault. */
 const FAULTS: { readonly [kind: number]: FaultWords | undefined } = {
-  // A leaf is one that an earlier translation has not seen.
+  // The hypervisor may have written a leaf since the access.
   [FaultStatus.Translation]: ({ kind }) => kind === "invalid" ? "is invalid" : "maps it now, but did not at the access",
   [FaultStatus.AccessFlag]: () => "has AF 0",
   [FaultStatus.Permission]: (end, _, features) => `permits ${stage2Rights(end, features.has("FEAT_XNX"))}`,

@@ -328,7 +328,7 @@ export class View {
   rootObject(cap: bigint): HypervisorObject | undefined {
     this.#rootCspace ??= this.objects("thread").find((vcpu) => vcpu.addressSpace?.vmid === Vmid.ResourceManager && vcpu.attachments.cspace)
       ?.attachments.cspace;
-    return this.#rootCspace?.objectOf(cap);
+    return this.#rootCspace?.capabilityOf(cap)?.object;
   }
 
   /**

@@ -9,7 +9,7 @@ import { writersOf } from "../readers/objects/read-memory.ts";
 import type { View } from "../readers/inspected.ts";
 import { absentOf } from "./absent-peers.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
-import { type PolledCall, polledCall } from "../causes/polled-calls.ts";
+import { answerOf, type PolledCall, polledCall } from "../causes/polled-calls.ts";
 import { deviceState, slotsOf } from "./source-states.ts";
 import { deviceRegister, isAnyBusy, type Steady, systemRegister } from "./steady-registers.ts";
 import { isAble, isAsleep, isOnline, raisersOf, sendersOf, type Sleep, sleepOf, type Waker } from "./sleep.ts";
@@ -37,8 +37,6 @@ const singleBits = (mask: bigint) => [...mask.toString(2)].reverse().flatMap((di
 
 /** In a function's id: the 64-bit convention. */
 const SMC64 = 1n << 30n;
-/** Registers that a hypercall gives back. */
-const X_RESULTS = 8;
 /** Errors that last until the caller asks for something else. */
 const LASTING: ReadonlySet<number> = new Set<number>([
   ...[ErrorCode.UNIMPLEMENTED, ErrorCode.ARGUMENT_INVALID, ErrorCode.ARGUMENT_SIZE, ErrorCode.ARGUMENT_ALIGNMENT],
@@ -181,7 +179,7 @@ export class Prospects {
     const asked = this.view.vcpuName(vcpu);
     const last = this.view.hypervisor.trace.reasons.list().findLast(({ askedBy, at }) => askedBy === asked && at === pc)?.chain.at(-1);
     if (!last || !LASTING.has(last.result.code)) return undefined;
-    return [BigInt.asUintN(64, BigInt(last.result.code)), ...new Array(X_RESULTS - 1).fill(0n)];
+    return answerOf(last.result.code);
   }
 
   /** Whether it remains a loop if these bits change: all, all in every other read, each alone. */

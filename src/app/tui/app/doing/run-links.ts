@@ -53,7 +53,7 @@ export class RunLinks {
     this.app.changed();
   }
 
-  /** Shows the screen and the row of a link; one of a screen without a filter shows all rows. */
+  /** Shows the screen and the row of a link; without a filter, the screen's own ends. */
   open({ screen, select, filter }: LinkedScreens): void {
     const { windows, navigation, say } = this.app, key = SCREENS.find(({ name }) => name === screen)?.key;
     if (key !== undefined) {
