@@ -164,7 +164,7 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
       "state",
       "wasm",
     ],
-    waits: ["translator/code", "registers", "interpreter", "decoded", "state", "architecture"],
+    waits: ["translator/code", "interpreter", "decoded", "state", "architecture"],
     ".": [
       "waits",
       "translator",

@@ -8,11 +8,8 @@ export interface CompilerWish {
   /** For the compiler alone. */
   readonly setup: unknown;
   /** See `CompilerSetup`. */
-  readonly state: SharedArrayBuffer;
+  readonly lost: SharedArrayBuffer;
 }
-
-/** Index of the word with which the machine's worker hears that there is no compiler. */
-const LOST = 1;
 
 export class CompilerThread {
   #worker: Worker | undefined;
@@ -21,14 +18,14 @@ export class CompilerThread {
   constructor(readonly newWorker: () => Worker) {}
 
   /** Starts it, instead of one that has served another core, or has ended. */
-  start({ setup, state }: CompilerWish): void {
+  start({ setup, lost }: CompilerWish): void {
     this.close();
     const worker = this.#worker = this.newWorker();
     worker.onmessage = () => worker.postMessage(setup);
     worker.onerror = (error) => {
       error.preventDefault();
       // The machine's worker then compiles itself, as it does where there is one processor.
-      Atomics.store(new Int32Array(state), LOST, 1);
+      Atomics.store(new Int32Array(lost), 0, 1);
       warn(`regions are compiled in the machine's thread: ${error.message}`);
     };
   }

@@ -58,7 +58,7 @@ export function serveMachine(): void {
       keepCores(data.surroundings?.folders);
       if (data.processors > 1) {
         equipCores({
-          startCompiler: (setup) => globalThis.postMessage({ kind: "compiler", setup, state: setup.state } satisfies CompilerWish),
+          startCompiler: (setup) => globalThis.postMessage({ kind: "compiler", setup, lost: setup.lost } satisfies CompilerWish),
         });
       }
       states = data.surroundings?.folders.states;

@@ -1,8 +1,7 @@
 // Starts at EL2 and has code of each level stepped, stopped by a breakpoint, by a watchpoint and by
 // BRK, with debug exceptions for EL1 and for EL2: which level takes each, and what it is told.
 
-typedef unsigned long u64;
-typedef unsigned int u32;
+#include "../guest.h"
 
 /** Vectors of both levels, `enter`, and the code that is debugged. */
 __asm__(
@@ -25,18 +24,6 @@ extern char code[], breaks[], vectors_el1[], vectors_el2[];
 void enter(u64 pc, u64 spsr, u64 x1);
 u64 vector1, vector2, saved_sp, data[8];
 
-static volatile u32 *const uart = (u32 *)0x09000000;
-static void put(char c) { *uart = c; }
-static void text(const char *s) { while (*s) put(*s++); }
-static void hex(u64 v) {
-  int shift = 60;
-  while (shift && !(v >> shift)) shift -= 4;
-  for (; shift >= 0; shift -= 4) put("0123456789abcdef"[v >> shift & 15]);
-  put(' ');
-}
-
-#define MSR(name, value) ({ __asm__ volatile("msr " #name ", %0; isb" ::"r"((u64)(value)) : "memory"); })
-#define MRS(name) ({ u64 v; __asm__ volatile("isb; mrs %0, " #name : "=r"(v)::"memory"); v; })
 
 #define RW (1ul << 31)
 #define TGE (1ul << 27)

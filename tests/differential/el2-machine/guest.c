@@ -1,27 +1,16 @@
 // A small hypervisor that starts at EL2: it asks its firmware, enables its GIC and a timer, starts
 // a second CPU, and runs a program of EL1 at other addresses. It prints what comes of it.
 
-typedef unsigned long u64;
-typedef unsigned int u32;
+#include "../guest.h"
 
 extern char program[], interrupted[], uses_devices[], second[];
 u64 enter_el1(u64 entry, u64 x0);
 volatile u64 last_esr, last_interrupt = 1023, second_says;
 
-static volatile u32 *const uart = (u32 *)0x09000000, *const gicd = (u32 *)0x08000000, *const gicr = (u32 *)0x080a0000;
-static void put(char c) { *uart = c; }
-static void text(const char *s) { while (*s) put(*s++); }
-static void hex(const char *name, u64 v) {
-  int shift = 60;
-  text(name), put(' ');
-  while (shift && !(v >> shift)) shift -= 4;
-  for (; shift >= 0; shift -= 4) put("0123456789abcdef"[v >> shift & 15]);
-  put('\n');
-}
+static volatile u32 *const gicd = (u32 *)0x08000000, *const gicr = (u32 *)0x080a0000;
+static void say(const char *name, u64 v) { text(name), put(' '), hex(v), put('\n'); }
 
 #define PAGE __attribute__((aligned(4096)))
-#define MSR(name, value) ({ __asm__ volatile("msr " #name ", %0; isb" ::"r"((u64)(value)) : "memory"); })
-#define MRS(name) ({ u64 v; __asm__ volatile("mrs %0, " #name : "=r"(v)::"memory"); v; })
 
 static u64 smc(u64 function, u64 a, u64 b, u64 c) {
   register u64 x0 __asm__("x0") = function, x1 __asm__("x1") = a, x2 __asm__("x2") = b, x3 __asm__("x3") = c;
@@ -37,16 +26,16 @@ enum {
 #define AFFINITY_INFO 0xc4000004ul
 
 static void firmware(void) {
-  hex("psci", smc(PSCI_VERSION, 0, 0, 0));
-  hex("migration", smc(MIGRATE_INFO_TYPE, 0, 0, 0));
-  hex("has cpu_on", smc(PSCI_FEATURES, CPU_ON, 0, 0));
-  hex("has migrate", (u32)smc(PSCI_FEATURES, 0x84000005, 0, 0));
-  hex("a hypervisor's call", smc(0x86000000, 0, 0, 0));
+  say("psci", smc(PSCI_VERSION, 0, 0, 0));
+  say("migration", smc(MIGRATE_INFO_TYPE, 0, 0, 0));
+  say("has cpu_on", smc(PSCI_FEATURES, CPU_ON, 0, 0));
+  say("has migrate", (u32)smc(PSCI_FEATURES, 0x84000005, 0, 0));
+  say("a hypervisor's call", smc(0x86000000, 0, 0, 0));
   // HVC is EL2's own: it does not reach the firmware.
   register u64 x0 __asm__("x0") = PSCI_VERSION;
   __asm__ volatile("hvc #0x41" : "+r"(x0)::"memory");
   u64 kept = x0;
-  hex("hvc", last_esr), hex("x0", kept);
+  say("hvc", last_esr), say("x0", kept);
 }
 
 static volatile u32 *const private = (u32 *)0x080b0000;
@@ -60,7 +49,7 @@ static void timer_interrupt(void) {
   __asm__ volatile("msr daifclr, #2");
   while (last_interrupt == 1023) __asm__ volatile("wfi");
   __asm__ volatile("msr daifset, #2");
-  hex("interrupt", last_interrupt);
+  say("interrupt", last_interrupt);
 }
 
 static void interrupts(void) {
@@ -69,7 +58,7 @@ static void interrupts(void) {
   private[0x20] = ~0u;                        // group 1
   private[ENABLED] = 1u << TIMER;
   MSR(S3_4_C12_C9_5, 0xf);                    // ICC_SRE_EL2
-  hex("icc_sre_el2", MRS(S3_4_C12_C9_5));
+  say("icc_sre_el2", MRS(S3_4_C12_C9_5));
   MSR(S3_0_C4_C6_0, 0xf8);                    // ICC_PMR_EL1
   MSR(S3_0_C12_C12_7, 1);                     // ICC_IGRPEN1_EL1
   MSR(hcr_el2, 1ul << 31 | 1 << 4);           // IMO: to EL2
@@ -84,9 +73,9 @@ static PAGE u64 root[512], middle[512], pages[512], data[512];
 
 static void report(const char *what, u64 x0) {
   text(what), put('\n');
-  hex("  esr", MRS(esr_el2)), hex("  x0", x0);
-  if (MRS(esr_el2) >> 26 == 0x24) hex("  far", MRS(far_el2)), hex("  hpfar", MRS(hpfar_el2));
-  hex("  elr", MRS(elr_el2));
+  say("  esr", MRS(esr_el2)), say("  x0", x0);
+  if (MRS(esr_el2) >> 26 == 0x24) say("  far", MRS(far_el2)), say("  hpfar", MRS(hpfar_el2));
+  say("  elr", MRS(elr_el2));
 }
 
 static void guest_of_guest(void) {
@@ -124,32 +113,32 @@ static void virtual_interrupts(void) {
   MSR(S3_0_C12_C12_4, 2);                     // ICC_CTLR_EL1.EOImode: EOIR drops the priority
   MSR(hcr_el2, 1ul << 31 | 1 << 4 | 1);       // RW, IMO, VM
   timer_interrupt();
-  hex("active", private[ACTIVE] >> TIMER & 1);
+  say("active", private[ACTIVE] >> TIMER & 1);
   private[ENABLED] = 1u << MAINTENANCE;
   MSR(S3_4_C12_C11_7, 0xf84c0002);            // ICH_VMCR_EL2: group 1
   MSR(S3_4_C12_C12_0, 7ul << 60 | 0x80ul << 48 | (u64)TIMER << 32 | 27);
   MSR(S3_4_C12_C11_0, 1 | 8);                 // ICH_HCR_EL2: En, NPIE
   // Nothing is pending after it is acknowledged, which is a maintenance interrupt.
   u64 x0 = enter_el1(IPA + (interrupted - program), 0);
-  hex("acknowledged", x0), hex("  misr", MRS(S3_4_C12_C11_2));
+  say("acknowledged", x0), say("  misr", MRS(S3_4_C12_C11_2));
   u64 physical = MRS(S3_0_C12_C12_0);
   MSR(S3_4_C12_C11_0, 1);
   MSR(S3_0_C12_C12_1, physical), MSR(S3_0_C12_C11_1, physical);
-  hex("  interrupt", physical), hex("  lr", MRS(S3_4_C12_C12_0)), hex("  active", private[ACTIVE]);
+  say("  interrupt", physical), say("  lr", MRS(S3_4_C12_C12_0)), say("  active", private[ACTIVE]);
   x0 = enter_el1(MRS(elr_el2), x0);
   report("ended", x0);
-  hex("  lr", MRS(S3_4_C12_C12_0)), hex("  active", private[ACTIVE]);
+  say("  lr", MRS(S3_4_C12_C12_0)), say("  active", private[ACTIVE]);
   MSR(S3_4_C12_C11_0, 0);
   MSR(hcr_el2, 1ul << 31);
 }
 
 static void second_cpu(void) {
-  hex("on?", smc(AFFINITY_INFO, 1, 0, 0));
-  hex("cpu_on", smc(CPU_ON, 1, (u64)second, 0xbeef));
+  say("on?", smc(AFFINITY_INFO, 1, 0, 0));
+  say("cpu_on", smc(CPU_ON, 1, (u64)second, 0xbeef));
   while (!second_says) __asm__ volatile("wfe");
-  hex("second", second_says);
+  say("second", second_says);
   while (smc(AFFINITY_INFO, 1, 0, 0) != 1) __asm__ volatile("yield");
-  hex("cpu 5", smc(CPU_ON, 5, (u64)second, 0));
+  say("cpu 5", smc(CPU_ON, 5, (u64)second, 0));
 }
 
 void main(u64 x0, int cpu) {
@@ -158,9 +147,9 @@ void main(u64 x0, int cpu) {
     __asm__ volatile("dsb sy; sev");
     smc(CPU_OFF, 0, 0, 0);
   }
-  hex("level", MRS(currentel));
-  hex("daif", MRS(daif));
-  hex("mmu", MRS(sctlr_el2) & 1);
+  say("level", MRS(currentel));
+  say("daif", MRS(daif));
+  say("mmu", MRS(sctlr_el2) & 1);
   firmware();
   interrupts();
   guest_of_guest();

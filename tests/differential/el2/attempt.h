@@ -1,8 +1,7 @@
 // What guests at EL2 share: the console, registers by their encodings, and attempts, which run code
 // at a level and print what comes of it.
 
-typedef unsigned long u64;
-typedef unsigned int u32;
+#include "../guest.h"
 
 /** See start.S for the offsets. */
 struct attempt {
@@ -11,22 +10,10 @@ struct attempt {
 };
 int attempt(struct attempt *);
 
-static volatile u32 *const uart = (u32 *)0x09000000;
-static void put(char c) { *uart = c; }
-static void text(const char *s) { while (*s) put(*s++); }
-static void hex(u64 v) {
-  int shift = 60;
-  while (shift && !(v >> shift)) shift -= 4;
-  for (; shift >= 0; shift -= 4) put("0123456789abcdef"[v >> shift & 15]);
-  put(' ');
-}
-
 #define PAGE __attribute__((aligned(4096)))
 static PAGE u32 code[1024];
 static PAGE u64 data[512];
 #define COUNT(array) (sizeof(array) / sizeof(*array))
-#define MSR(name, value) ({ __asm__ volatile("msr " #name ", %0; isb" ::"r"((u64)(value)) : "memory"); })
-#define MRS(name) ({ u64 v; __asm__ volatile("mrs %0, " #name : "=r"(v)::"memory"); v; })
 
 /** System registers as op0, op1, CRn, CRm, op2. */
 #define REG(op0, op1, crn, crm, op2) ((op0) << 19 | (op1) << 16 | (crn) << 12 | (crm) << 8 | (op2) << 5)

@@ -2,8 +2,7 @@
 // prints what it finds in the registers. The same text on two machines is the same behaviour. Only
 // what Armv8.0 with PAN defines is asked for; with SECURED, how keys and guarded pages take effect.
 
-typedef unsigned long u64;
-typedef unsigned int u32;
+#include "../guest.h"
 
 /** See start.S for the offsets. */
 struct attempt {
@@ -11,16 +10,6 @@ struct attempt {
   u64 vector, esr, far, elr, spsr, result[2], handler;
 };
 int attempt(struct attempt *);
-
-static volatile u32 *const uart = (u32 *)0x09000000;
-static void put(char c) { *uart = c; }
-static void text(const char *s) { while (*s) put(*s++); }
-static void hex(u64 v) {
-  int shift = 60;
-  while (shift && !(v >> shift)) shift -= 4;
-  for (; shift >= 0; shift -= 4) put("0123456789abcdef"[v >> shift & 15]);
-  put(' ');
-}
 
 #define PAGE __attribute__((aligned(4096)))
 static PAGE u64 root[512], high_root[512], middle[512], low[512], pages[512], blocks[512], own[512];
@@ -32,8 +21,6 @@ enum {
 };
 #define PXN (1ul << 53)
 #define UXN (1ul << 54)
-#define MSR(name, value) ({ __asm__ volatile("msr " #name ", %0; isb" ::"r"((u64)(value)) : "memory"); })
-#define MRS(name) ({ u64 v; __asm__ volatile("mrs %0, " #name : "=r"(v)::"memory"); v; })
 #define TCR_BASE (16ul | 16ul << 16 | 2ul << 30 | 1ul << 32 | 0x3500ul | 0x35000000ul)
 #define SCTLR_BASE 0x30d0180dul
 

@@ -2,22 +2,10 @@
 // prints which LPIs its two CPUs then acknowledge. The same text on two machines is the same
 // behaviour. Fields that are implementation defined are not printed.
 
-typedef unsigned long u64;
-typedef unsigned int u32;
+#include "../guest.h"
+
 typedef unsigned char u8;
 
-static volatile u32 *const uart = (u32 *)0x09000000;
-static void put(char c) { *uart = c; }
-static void text(const char *s) { while (*s) put(*s++); }
-static void hex(u64 v) {
-  int shift = 60;
-  while (shift && !(v >> shift)) shift -= 4;
-  for (; shift >= 0; shift -= 4) put("0123456789abcdef"[v >> shift & 15]);
-  put(' ');
-}
-
-#define MSR(name, value) __asm__ volatile("msr " #name ", %0; isb" ::"r"((u64)(value)) : "memory")
-#define MRS(name) ({ u64 v; __asm__ volatile("mrs %0, " #name : "=r"(v)::"memory"); v; })
 #define PMR S3_0_C4_C6_0
 #define IAR1 S3_0_C12_C12_0
 #define EOIR1 S3_0_C12_C12_1

@@ -14,7 +14,13 @@ const SIGNATURE = [1, 1, 1, 0, 2, 0, 0xd503201f, 0x14000000, 0, 0];
 const PLACES = [{ number: 3, head: 0x10_0000, pages: new Map([[0, 1]]) }];
 
 function newSetup(): CompilerSetup {
-  return { ...compiledCore(), requests: WordRing.bufferFor(256), answers: WordRing.bufferFor(4096), state: new SharedArrayBuffer(8) };
+  return {
+    ...compiledCore(),
+    requests: WordRing.bufferFor(256),
+    answers: WordRing.bufferFor(4096),
+    state: new SharedArrayBuffer(4),
+    lost: new SharedArrayBuffer(4),
+  };
 }
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
@@ -24,18 +30,19 @@ Deno.test("the worker that the program starts makes the modules of whoever wishe
   const setup = newSetup(),
     requests = new WordRing(setup.requests),
     answers = new WordRing(setup.answers),
-    state = new Int32Array(setup.state);
+    state = new Int32Array(setup.state),
+    lost = new Int32Array(setup.lost);
   const signature = Int32Array.of(setup.memory.minimum, ...SIGNATURE);
   assert.ok(requests.write(encodeRequest({ id: 8, places: PLACES, signature })));
   try {
-    thread.start({ kind: "compiler", setup, state: setup.state });
+    thread.start({ kind: "compiler", setup, lost: setup.lost });
     let message = answers.read();
     for (; !message; message = answers.read()) {
-      assert.equal(state[1], 0, "it works");
+      assert.equal(lost[0], 0, "it works");
       await turn();
     }
     assert.deepEqual(decodeAnswer(message), { id: 8, module: moduleMaker(setup)(signature, PLACES) });
-    assert.deepEqual([...state], [CompilerState.Ready, 0]);
+    assert.deepEqual([state[0], lost[0]], [CompilerState.Ready, 0]);
   } finally {
     thread.close();
   }
@@ -46,9 +53,9 @@ Deno.test("a thread that fails is named in one line, and the machine's worker he
   const thread = new CompilerThread(() => new Worker(module, { type: "module" })), lines: string[] = [], { error } = console;
   console.error = (line: string) => void lines.push(line);
   try {
-    const setup = newSetup(), state = new Int32Array(setup.state);
-    thread.start({ kind: "compiler", setup, state: setup.state });
-    while (!state[1]) await turn();
+    const setup = newSetup(), lost = new Int32Array(setup.lost);
+    thread.start({ kind: "compiler", setup, lost: setup.lost });
+    while (!lost[0]) await turn();
     assert.equal(lines.length, 1);
     assert.match(lines[0], /^el2: regions are compiled in the machine's thread: .*it does not load$/);
   } finally {

@@ -3,6 +3,7 @@
 // (CPTR_EL2), D13.3.19 (MDCR_EL2), D13.8.2 (CNTHCTL_EL2), D5.6 (VHE). docs/design/el2.md §3.
 
 import type { FeatureName } from "../../isa/cpus/features.ts";
+import { systemRegisterNumber } from "../../isa/names/system-register-names.ts";
 import { Pstate } from "../architecture/exceptions.ts";
 import { fineTrapOfMove, type RegisterMove } from "../architecture/fine-grained-traps.ts";
 import { Cnthctl, Cptr, Hcr, Mdcr } from "../architecture/hypervisor-control.ts";
@@ -10,7 +11,6 @@ import { hcr, isFinelyTrapped, isHost, withVirtualLines } from "../exceptions/el
 import { CPU } from "../state/cpu-state.ts";
 import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import { isUnknownTrapped } from "./fine-grained-registers.ts";
-import { encodeSystemRegister as encode } from "./system-register.ts";
 
 const load = (c: Code, address: number) => c.load("i64.load", address);
 const has = (c: Code, bit: bigint) => hcr(c).and(bit).nonZero();
@@ -37,16 +37,16 @@ interface Redirection {
 }
 
 const redirection = (op1: number, fields: LowFields): Redirection => ({
-  encoding: encode(3, op1, ...fields),
-  ofEl2: encode(3, 4, ...fields),
-  alias: encode(3, 5, ...fields),
+  encoding: systemRegisterNumber(3, op1, ...fields),
+  ofEl2: systemRegisterNumber(3, 4, ...fields),
+  alias: systemRegisterNumber(3, 5, ...fields),
 });
 
 const REDIRECTIONS: readonly Redirection[] = [
   ...OF_HOST.map((fields) => redirection(0, fields)),
   ...TIMERS_OF_HOST.map((fields) => redirection(3, fields)),
   // CPACR_EL1 is CPTR_EL2.
-  { encoding: encode(3, 0, 1, 0, 2), ofEl2: encode(3, 4, 1, 1, 2), alias: encode(3, 5, 1, 0, 2) },
+  { encoding: systemRegisterNumber(3, 0, 1, 0, 2), ofEl2: systemRegisterNumber(3, 4, 1, 1, 2), alias: systemRegisterNumber(3, 5, 1, 0, 2) },
 ];
 
 /** Changes an encoding to that of the register that it means. */
@@ -61,9 +61,9 @@ export function redirect(c: Code, encoding: Local): void {
   });
   // EL0 has the timers of EL2 by the names of EL1's alone, and if it is a host's.
   c.if(level(c).not(), () => {
-    for (const fields of TIMERS_OF_HOST) change(encode(3, 4, ...fields), NONE);
+    for (const fields of TIMERS_OF_HOST) change(systemRegisterNumber(3, 4, ...fields), NONE);
     c.if(isHost(c), () => {
-      for (const fields of TIMERS_OF_HOST) change(encode(3, 3, ...fields), encode(3, 4, ...fields));
+      for (const fields of TIMERS_OF_HOST) change(systemRegisterNumber(3, 3, ...fields), systemRegisterNumber(3, 4, ...fields));
     });
   });
   c.set(encoding, found);
@@ -134,27 +134,37 @@ function forbidsTimer(c: Code, bit: number): Value {
 export const timersOfEl0 = (c: Code): Value => isHost(c).select(c.load("i32.load", CPU.CNTHCTL_EL2), c.load("i32.load", CPU.CNTKCTL_EL1));
 
 /** Bits of an encoding. */
-const FIELD = { op1: encode(0, 7, 0, 0, 0), crn: encode(0, 0, 15, 0, 0), crm: encode(0, 0, 0, 15, 0), op2: encode(0, 0, 0, 0, 7) };
-const OP0 = encode(3, 0, 0, 0, 0);
+const FIELD = {
+  op1: systemRegisterNumber(0, 7, 0, 0, 0),
+  crn: systemRegisterNumber(0, 0, 15, 0, 0),
+  crm: systemRegisterNumber(0, 0, 0, 15, 0),
+  op2: systemRegisterNumber(0, 0, 0, 0, 7),
+};
+const OP0 = systemRegisterNumber(3, 0, 0, 0, 0);
 
 /** OSDTRRX_EL1, MDCCINT_EL1, OSDTRTX_EL1. */
-export const CHANNEL_OF_EL1: readonly number[] = [encode(2, 0, 0, 0, 2), encode(2, 0, 0, 2, 0), encode(2, 0, 0, 3, 2)];
+export const CHANNEL_OF_EL1: readonly number[] = [
+  systemRegisterNumber(2, 0, 0, 0, 2),
+  systemRegisterNumber(2, 0, 0, 2, 0),
+  systemRegisterNumber(2, 0, 0, 3, 2),
+];
 
 /** Whether EL2 traps an access of EL1 to a register that the core does not hold. */
 export function trapsUnknown(c: Code, encoding: Value, direction: RegisterMove, features: ReadonlySet<FeatureName>): Value {
   const is = (mask: number, value: number) => encoding.and(mask).eq(value);
-  const isDebug = c.let(encoding.and(OP0).eq(encode(2, 0, 0, 0, 0)));
+  const isDebug = c.let(encoding.and(OP0).eq(systemRegisterNumber(2, 0, 0, 0, 0)));
   const mdcr = (bit: bigint) => load(c, CPU.MDCR_EL2).and(bit).nonZero();
-  const isOsLock = c.let(is(FIELD.crn, encode(0, 0, 1, 0, 0)).and(encoding.and(FIELD.crm | FIELD.op2).nonZero()));
-  const isRom = c.let(is(FIELD.crn, encode(0, 0, 1, 0, 0)).and(isOsLock.not()));
+  const isOsLock = c.let(is(FIELD.crn, systemRegisterNumber(0, 0, 1, 0, 0)).and(encoding.and(FIELD.crm | FIELD.op2).nonZero()));
+  const isRom = c.let(is(FIELD.crn, systemRegisterNumber(0, 0, 1, 0, 0)).and(isOsLock.not()));
   const debug = isOsLock.select(mdcr(Mdcr.TDOSA | Mdcr.TDE), isRom.select(mdcr(Mdcr.TDRA | Mdcr.TDE), mdcr(Mdcr.TDA | Mdcr.TDE)));
-  const identification = is(OP0 | FIELD.op1 | FIELD.crn, encode(3, 0, 0, 0, 0)).and(encoding.and(FIELD.crm).nonZero());
-  const implementation = is(OP0 | encode(0, 0, 11, 0, 0), encode(3, 0, 11, 0, 0));
-  const actlr = is(OP0 | FIELD.op1 | FIELD.crn | FIELD.crm | FIELD.op2, encode(3, 0, 1, 0, 1));
-  const monitors = is(OP0 | FIELD.crn, encode(3, 0, 9, 0, 0));
-  const errors = [3, 4, 5].map((crm) => is(OP0 | FIELD.op1 | FIELD.crn | FIELD.crm, encode(3, 0, 5, crm, 0))).reduce((any, one) =>
-    any.or(one)
-  );
+  const identification = is(OP0 | FIELD.op1 | FIELD.crn, systemRegisterNumber(3, 0, 0, 0, 0)).and(encoding.and(FIELD.crm).nonZero());
+  const implementation = is(OP0 | systemRegisterNumber(0, 0, 11, 0, 0), systemRegisterNumber(3, 0, 11, 0, 0));
+  const actlr = is(OP0 | FIELD.op1 | FIELD.crn | FIELD.crm | FIELD.op2, systemRegisterNumber(3, 0, 1, 0, 1));
+  const monitors = is(OP0 | FIELD.crn, systemRegisterNumber(3, 0, 9, 0, 0));
+  const errors = [3, 4, 5].map((crm) => is(OP0 | FIELD.op1 | FIELD.crn | FIELD.crm, systemRegisterNumber(3, 0, 5, crm, 0))).reduce((
+    any,
+    one,
+  ) => any.or(one));
   const groups = [[identification, Hcr.TID3], [implementation, Hcr.TIDCP], [actlr, Hcr.TACR]] as const;
   const others = [...groups, [errors, Hcr.TERR]] as const;
   const trapped = others.map(([group, bit]) => group.and(has(c, bit))).reduce((any, one) => any.or(one)).or(monitors.and(mdcr(Mdcr.TPM)));

@@ -3,7 +3,7 @@
 
 import { BREAKPOINTS, WATCHPOINTS } from "../../isa/cpus/identification.ts";
 import type { FeatureName } from "../../isa/cpus/features.ts";
-import { systemRegisterName } from "../../isa/names/system-register-names.ts";
+import { systemRegisterName, systemRegisterNumber } from "../../isa/names/system-register-names.ts";
 import {
   FINE_TRAP_REGISTERS,
   fineTrapBits,
@@ -14,7 +14,7 @@ import {
 import { isFinelyTrapped } from "../exceptions/el2-entry.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { type Code, constant, type Value } from "../wasm/expression.ts";
-import { encodeSystemRegister, type Encoding, masked, type SystemRegister } from "./system-register.ts";
+import { type Encoding, masked, type SystemRegister } from "./system-register.ts";
 
 const ENCODINGS: Readonly<Record<FineTrapRegister, Encoding>> = {
   HFGRTR_EL2: [3, 4, 1, 1, 4],
@@ -39,8 +39,8 @@ const exists = (name: string) => COUNTS.every(([names, count]) => Number(names.e
 
 /** The encodings of debug registers of EL1, and of those of errors. */
 const unknown = (): number[] => [
-  ...Array.from({ length: 1 << 10 }, (_, low) => encodeSystemRegister(2, 0, 0, 0, 0) + low),
-  ...Array.from({ length: 3 << 3 }, (_, low) => encodeSystemRegister(3, 0, 5, 3, 0) + low),
+  ...Array.from({ length: 1 << 10 }, (_, low) => systemRegisterNumber(2, 0, 0, 0, 0) + low),
+  ...Array.from({ length: 3 << 3 }, (_, low) => systemRegisterNumber(3, 0, 5, 3, 0) + low),
 ];
 
 /** Whether a field traps an access to a register that the core does not hold. */

@@ -1,11 +1,12 @@
 // EL2's registers of GICv3's virtual CPU interface, in the form of system-registers.ts. Arm IHI
 // 0069H 12.4. A write lets the interface follow.
 
+import { systemRegisterNumber } from "../../isa/names/system-register-names.ts";
 import { IchHcr, IchLr, IchVmcr, ichVtr, LEAST_BINARY_POINTS, PRIORITY_BITS } from "../architecture/virtual-gic.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { type Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { constantRegister, encodeSystemRegister, type Encoding, readOnly, type SystemRegister } from "./system-register.ts";
+import { constantRegister, type Encoding, readOnly, type SystemRegister } from "./system-register.ts";
 import { emptyLists, endedLists, virtualInterface } from "./virtual-interface.ts";
 
 /** The most list registers that there can be. */
@@ -26,7 +27,7 @@ const followed = (name: string, encoding: Encoding, address: number, stored: (va
 /** A register that is computed where it is read. */
 const computed = (name: string, encoding: Encoding, emit: (c: Code, library: Library) => Value): SystemRegister => ({
   name,
-  encoding: encodeSystemRegister(...encoding),
+  encoding: systemRegisterNumber(...encoding),
   read: { privilege: 2, emit },
 });
 

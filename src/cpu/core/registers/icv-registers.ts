@@ -2,6 +2,7 @@
 // FMO routes interrupts to EL2, an encoding of ICC_*_EL1 means ICV_*_EL1. Otherwise the register is
 // the machine's, and an access leaves the core. Arm IHI 0069H 4.5, 12.2.
 
+import { systemRegisterNumber } from "../../isa/names/system-register-names.ts";
 import { Pstate } from "../architecture/exceptions.ts";
 import { Hcr } from "../architecture/hypervisor-control.ts";
 import { IchHcr, IchVmcr, IcvCtlr, LEAST_BINARY_POINTS, PRIORITY_BITS, SPURIOUS } from "../architecture/virtual-gic.ts";
@@ -11,7 +12,7 @@ import { CPU, Slot, xAddress } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
 import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { encodeSystemRegister, type SystemRegister } from "./system-register.ts";
+import { type SystemRegister } from "./system-register.ts";
 import { groupOf, listRegister, runningPriority, virtualInterface, virtualOf } from "./virtual-interface.ts";
 
 /** The registers of a group, those of both, and those that send interrupts, which EL2 sends. */
@@ -169,7 +170,7 @@ function leavePhysical(c: Code, library: Library, kind: Kind): void {
 /** The registers, and what traps them by their names. */
 export const ICV_REGISTERS: readonly SystemRegister[] = REGISTERS.map(({ name, kind, place, read, write }) => ({
   name,
-  encoding: encodeSystemRegister(3, 0, ...place),
+  encoding: systemRegisterNumber(3, 0, ...place),
   ...read && {
     read: {
       privilege: 1,

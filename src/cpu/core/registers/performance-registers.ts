@@ -3,6 +3,7 @@
 // (performance-monitors.ts).
 
 import type { FeatureName } from "../../isa/cpus/features.ts";
+import { systemRegisterNumber } from "../../isa/names/system-register-names.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { countEvent, PerformanceEvent, performanceFunction } from "../exceptions/performance-events.ts";
 import { CPU } from "../state/cpu-state.ts";
@@ -10,14 +11,7 @@ import type { Code, Local, Value } from "../wasm/expression.ts";
 import { constant } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { countOne, CYCLES_BIT, EVENT_COUNTERS, Pmcr } from "./performance-monitors.ts";
-import {
-  constantRegister,
-  type El0Control,
-  encodeSystemRegister,
-  type Encoding,
-  type Privilege,
-  type SystemRegister,
-} from "./system-register.ts";
+import { constantRegister, type El0Control, type Encoding, type Privilege, type SystemRegister } from "./system-register.ts";
 
 /** PMUSERENR_EL0: what EL0 may do. */
 const Pmuserenr = { EN: 1, SW: 2, CR: 4, ER: 8, Mask: 0xfn } as const;
@@ -56,7 +50,7 @@ interface Accesses {
 function register(name: string, encoding: Encoding, { read, write, reading = EN, writing = EN }: Accesses): SystemRegister {
   return {
     name,
-    encoding: encodeSystemRegister(...encoding),
+    encoding: systemRegisterNumber(...encoding),
     ...read && {
       read: {
         privilege: reading,

@@ -3,6 +3,7 @@
 
 import { LIST_REGISTERS } from "../../isa/cpus/cpus.ts";
 import type { FeatureName } from "../../isa/cpus/features.ts";
+import { systemRegisterNumber } from "../../isa/names/system-register-names.ts";
 import { ExceptionClass, Pstate, Sctlr, syndrome } from "../architecture/exceptions.ts";
 import type { RegisterMove } from "../architecture/fine-grained-traps.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
@@ -16,7 +17,7 @@ import { el2Registers } from "./el2-registers.ts";
 import { ichRegisters } from "./ich-registers.ts";
 import { ICV_REGISTERS, trapsInterface } from "./icv-registers.ts";
 import { WRITE_BITS } from "./register-writes.ts";
-import { type El0Control, encodeSystemRegister, type Privilege, type SystemRegister } from "./system-register.ts";
+import { type El0Control, type Privilege, type SystemRegister } from "./system-register.ts";
 import { pstate, sctlrAllows, setPstateField, systemRegisters } from "./system-registers.ts";
 import { defineVirtualInterface } from "./virtual-interface.ts";
 
@@ -142,8 +143,8 @@ class RegisterAccess {
 
 /** Op0 3, op1 0, 1 or 3, CRn 0, CRm 0 to 7: the feature ID space (Arm ARM D19.2). */
 function isIdentification(encoding: Value): Value {
-  const fixed = encodeSystemRegister(3, 4, 15, 8, 0), op1 = encoding.shrU(11).and(3);
-  return encoding.and(fixed).eq(encodeSystemRegister(3, 0, 0, 0, 0)).and(op1.ne(2));
+  const fixed = systemRegisterNumber(3, 4, 15, 8, 0), op1 = encoding.shrU(11).and(3);
+  return encoding.and(fixed).eq(systemRegisterNumber(3, 0, 0, 0, 0)).and(op1.ne(2));
 }
 
 const atEl0 = (c: Code) => pstate(c).and(Pstate.ElMask).not();

@@ -1,13 +1,9 @@
 // One system register of the core's: its encoding, its access rights and what an access does; and
 // the usual kinds of them. The lists are in system-registers.ts and performance-registers.ts.
 
+import { systemRegisterNumber } from "../../isa/names/system-register-names.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-
-/** op0:op1:CRn:CRm:op2 in 16 bits, as the instruction has them. */
-export function encodeSystemRegister(op0: number, op1: number, crn: number, crm: number, op2: number): number {
-  return op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2;
-}
 
 /**
  * An access that EL0 may make only where `allowed` holds; it is trapped to EL1 (EC 0x18) otherwise.
@@ -30,7 +26,7 @@ export interface AllowedAccess<T> {
 export interface SystemRegister {
   /** As the Arm manual writes it. */
   readonly name: string;
-  /** See `encodeSystemRegister`. */
+  /** See `systemRegisterNumber`. */
   readonly encoding: number;
   /** MRS. */
   readonly read?: AllowedAccess<(c: Code, library: Library) => Value>;
@@ -43,7 +39,7 @@ export type Encoding = readonly [op0: number, op1: number, crn: number, crm: num
 /** A register that is 64 bits of state which only the core writes. */
 export const readOnly = (name: string, encoding: Encoding, address: number, privilege: Privilege = 1): SystemRegister => ({
   name,
-  encoding: encodeSystemRegister(...encoding),
+  encoding: systemRegisterNumber(...encoding),
   read: { privilege, emit: (c) => c.load("i64.load", address) },
 });
 
@@ -67,6 +63,6 @@ export const masked = (
 
 export const constantRegister = (name: string, encoding: Encoding, value: bigint, privilege: Privilege = 1): SystemRegister => ({
   name,
-  encoding: encodeSystemRegister(...encoding),
+  encoding: systemRegisterNumber(...encoding),
   read: { privilege, emit: () => constant("i64", value) },
 });

@@ -6,6 +6,7 @@
 // traps to EL2 at EL1.
 
 import type { FeatureName } from "../../isa/cpus/features.ts";
+import { systemRegisterNumber } from "../../isa/names/system-register-names.ts";
 import {
   Mdscr,
   Pstate,
@@ -30,7 +31,6 @@ import { performanceRegisters, withEvent } from "./performance-registers.ts";
 import {
   constantRegister,
   type El0Control,
-  encodeSystemRegister,
   type Encoding,
   masked,
   plain,
@@ -80,7 +80,7 @@ export const translating = (
 /** A field of PSTATE that reads in place. */
 const pstateField = (name: string, encoding: Encoding, mask: number, writable = true, privilege: Privilege = 1): SystemRegister => ({
   name,
-  encoding: encodeSystemRegister(...encoding),
+  encoding: systemRegisterNumber(...encoding),
   read: { privilege, emit: (c) => pstate(c).and(mask).wide() },
   ...(writable
     ? { write: { privilege, emit: (c: Code, library: Library, value: Local) => setPstateField(c, library, mask, value.wrap()) } }
@@ -109,7 +109,7 @@ const fpRegister = (name: string, encoding: Encoding, address: number, mask: num
   const refuseTrapped = (c: Code, library: Library) => refuse(c, library, c.load("i32.load", CPU.FP_TRAP), "raiseFpTrap");
   return {
     name,
-    encoding: encodeSystemRegister(...encoding),
+    encoding: systemRegisterNumber(...encoding),
     read: {
       privilege: 0,
       emit: (c, library) => {
@@ -215,7 +215,7 @@ function randomNumber(name: string, op2: number): SystemRegister {
     c.store("i32.store", CPU.C, constant("i32", 0));
     return last.xor(last.shrU(31));
   };
-  return { name, encoding: encodeSystemRegister(3, 3, 2, 4, op2), read: { privilege: 0, emit } };
+  return { name, encoding: systemRegisterNumber(3, 3, 2, 4, op2), read: { privilege: 0, emit } };
 }
 
 /** The registers that features add. */
@@ -239,7 +239,7 @@ function cacheSize(features: ReadonlySet<FeatureName>): SystemRegister {
     const selected = c.load("i64.load", CPU.CSSELR_EL1);
     return caches.reduce((value, cache, index) => selected.eq(index).select(constant("i64", cache), value), constant("i64", 0));
   };
-  return { name: "CCSIDR_EL1", encoding: encodeSystemRegister(3, 1, 0, 0, 0), read: { privilege: 1, emit } };
+  return { name: "CCSIDR_EL1", encoding: systemRegisterNumber(3, 1, 0, 0, 0), read: { privilege: 1, emit } };
 }
 
 /** The registers that the core of a CPU holds. */
@@ -323,7 +323,7 @@ const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   plain("ELR_EL1", [3, 0, 4, 0, 1], CPU.ELR_EL1),
   {
     name: "SP_EL0",
-    encoding: encodeSystemRegister(3, 0, 4, 1, 0),
+    encoding: systemRegisterNumber(3, 0, 4, 1, 0),
     read: {
       privilege: 1,
       emit: (c, library) => {
@@ -344,13 +344,13 @@ const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   pstateField("PAN", [3, 0, 4, 2, 3], Pstate.PAN),
   {
     name: "NZCV",
-    encoding: encodeSystemRegister(3, 3, 4, 2, 0),
+    encoding: systemRegisterNumber(3, 3, 4, 2, 0),
     read: { privilege: 0, emit: (c, library) => c.call(exceptionFunction(library, "readFlags")).wide() },
     write: { privilege: 0, emit: (c, library, value) => c.run(exceptionFunction(library, "writeFlags"), value.wrap()) },
   },
   {
     name: "DAIF",
-    encoding: encodeSystemRegister(3, 3, 4, 2, 1),
+    encoding: systemRegisterNumber(3, 3, 4, 2, 1),
     read: { privilege: sctlrAllows(Sctlr.UMA), emit: (c) => pstate(c).and(Pstate.Daif).wide() },
     write: { privilege: sctlrAllows(Sctlr.UMA), emit: (c, library, value) => c.run(exceptionFunction(library, "setDaif"), value.wrap()) },
   },
@@ -364,7 +364,7 @@ const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   masked("VBAR_EL1", [3, 0, 12, 0, 0], CPU.VBAR_EL1, ALL_BITS ^ 0x7ffn),
   {
     name: "ISR_EL1",
-    encoding: encodeSystemRegister(3, 0, 12, 1, 0),
+    encoding: systemRegisterNumber(3, 0, 12, 1, 0),
     read: {
       privilege: 1,
       emit: (c, library) => {

@@ -2,6 +2,7 @@
 // D13.8. With HCR_EL2.E2H, EL2 and a host's EL0 have EL2's timers by the names of EL1's
 // (el2-controls.ts).
 
+import { systemRegisterNumber } from "../../isa/names/system-register-names.ts";
 import { CNTFRQ_EL0 } from "../architecture/features.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { ExitReason } from "../exceptions/exit.ts";
@@ -11,15 +12,7 @@ import type { Code, Local } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { timersOfEl0 } from "./el2-controls.ts";
 import { Cntkctl, counter, countOf, type Timer, TimerControl, timerControl, TIMERS, virtualCounter } from "./generic-timer.ts";
-import {
-  type AllowedAccess,
-  constantRegister,
-  type El0Control,
-  encodeSystemRegister,
-  masked,
-  readOnly,
-  type SystemRegister,
-} from "./system-register.ts";
+import { type AllowedAccess, constantRegister, type El0Control, masked, readOnly, type SystemRegister } from "./system-register.ts";
 
 const cntkctlAllows = (mask: number): El0Control => ({
   allowed: (c, library) => (hasEl2(library) ? timersOfEl0(c) : c.load("i32.load", CPU.CNTKCTL_EL1)).and(mask),
@@ -42,7 +35,7 @@ function timerRegisters(timer: Timer, { op1, crm, level, privilege }: TimerPlace
   return [
     {
       name: `${timer}_TVAL_${level}`,
-      encoding: encodeSystemRegister(3, op1, 14, crm, 0),
+      encoding: systemRegisterNumber(3, op1, 14, crm, 0),
       read: access((c: Code, library: Library) => c.load("i64.load", cval).sub(countOf(c, library, timer)).and(0xffff_ffff)),
       write: access((c: Code, library: Library, value: Local) => {
         c.store("i64.store", cval, countOf(c, library, timer).add(value.wrap().wideSigned()));
@@ -51,7 +44,7 @@ function timerRegisters(timer: Timer, { op1, crm, level, privilege }: TimerPlace
     },
     {
       name: `${timer}_CTL_${level}`,
-      encoding: encodeSystemRegister(3, op1, 14, crm, 1),
+      encoding: systemRegisterNumber(3, op1, 14, crm, 1),
       read: access((c: Code, library: Library) => timerControl(c, library, timer)),
       write: access((c: Code, library: Library, value: Local) => {
         c.store("i64.store", ctl, value.and(TimerControl.Enable | TimerControl.Imask));
@@ -60,7 +53,7 @@ function timerRegisters(timer: Timer, { op1, crm, level, privilege }: TimerPlace
     },
     {
       name: `${timer}_CVAL_${level}`,
-      encoding: encodeSystemRegister(3, op1, 14, crm, 2),
+      encoding: systemRegisterNumber(3, op1, 14, crm, 2),
       read: access((c: Code) => c.load("i64.load", cval)),
       write: access((c: Code, library: Library, value: Local) => {
         c.store("i64.store", cval, value);
@@ -76,12 +69,12 @@ export const TIMER_REGISTERS: readonly SystemRegister[] = [
   constantRegister("CNTFRQ_EL0", [3, 3, 14, 0, 0], CNTFRQ_EL0, cntkctlAllows(Cntkctl.El0PhysicalCounter | Cntkctl.El0VirtualCounter)),
   {
     name: "CNTPCT_EL0",
-    encoding: encodeSystemRegister(3, 3, 14, 0, 1),
+    encoding: systemRegisterNumber(3, 3, 14, 0, 1),
     read: { privilege: cntkctlAllows(Cntkctl.El0PhysicalCounter), emit: counter },
   },
   {
     name: "CNTVCT_EL0",
-    encoding: encodeSystemRegister(3, 3, 14, 0, 2),
+    encoding: systemRegisterNumber(3, 3, 14, 0, 2),
     read: { privilege: cntkctlAllows(Cntkctl.El0VirtualCounter), emit: virtualCounter },
   },
   ...timerRegisters("CNTP", { op1: 3, crm: 2, level: "EL0", privilege: cntkctlAllows(Cntkctl.El0PhysicalTimer) }),
@@ -92,12 +85,12 @@ export const TIMER_REGISTERS: readonly SystemRegister[] = [
 export const SELF_SYNCHRONIZED_COUNTERS: readonly SystemRegister[] = [
   {
     name: "CNTPCTSS_EL0",
-    encoding: encodeSystemRegister(3, 3, 14, 0, 5),
+    encoding: systemRegisterNumber(3, 3, 14, 0, 5),
     read: { privilege: cntkctlAllows(Cntkctl.El0PhysicalCounter), emit: counter },
   },
   {
     name: "CNTVCTSS_EL0",
-    encoding: encodeSystemRegister(3, 3, 14, 0, 6),
+    encoding: systemRegisterNumber(3, 3, 14, 0, 6),
     read: { privilege: cntkctlAllows(Cntkctl.El0VirtualCounter), emit: virtualCounter },
   },
 ];

@@ -3,13 +3,13 @@
 // for the whole range, each of these turns leaves the same state, except for registers that the
 // next turn sets again. All turns but the last can then be skipped.
 
+import { systemRegisterNumber } from "../../isa/names/system-register-names.ts";
 import type { Bank, Compared, Flag, Node, Statement } from "../../isa/notation/builder.ts";
 import { semanticsOf } from "../../isa/table.ts";
 import { Pstate } from "../architecture/exceptions.ts";
 import { TICK_NS } from "../architecture/features.ts";
 import { Handler } from "../decoded/handlers.ts";
 import { constantSlot } from "../interpreter/emitter.ts";
-import { encodeSystemRegister } from "../registers/system-register.ts";
 import { CPU, Slot, xAddress } from "../state/cpu-state.ts";
 import { type CodeMemory, CodeView } from "../translator/code/code-view.ts";
 import { bigOf, numberOf } from "../translator/code/static-values.ts";
@@ -20,8 +20,8 @@ const LONGEST = 64;
 /** The first and the longest wait (ticks) that a search tries. */
 const FIRST_WAIT = 1n << 11n, LONGEST_WAIT = 1n << 40n;
 /** Numbers of CNTPCT_EL0 and CNTVCT_EL0, which show the same; and of what FEAT_ECV adds. */
-const COUNTERS: ReadonlySet<number> = new Set([1, 2].map((op2) => encodeSystemRegister(3, 3, 14, 0, op2)));
-const SELF_SYNCHRONIZED: ReadonlySet<number> = new Set([5, 6].map((op2) => encodeSystemRegister(3, 3, 14, 0, op2)));
+const COUNTERS: ReadonlySet<number> = new Set([1, 2].map((op2) => systemRegisterNumber(3, 3, 14, 0, op2)));
+const SELF_SYNCHRONIZED: ReadonlySet<number> = new Set([5, 6].map((op2) => systemRegisterNumber(3, 3, 14, 0, op2)));
 
 /**
  * An instruction: its page as the guest sees it, the decoded page of that, its index there, its

@@ -1,7 +1,7 @@
 // PSCI 1.1 (Arm DEN 0022) for the vCPUs of a VPM group (docs/spec/hypervisor.md §5.6, §6.5;
 // docs/spec/observed.md §4).
 
-import { PSCI_FUNCTIONS } from "../../abi/smccc.ts";
+import { Fid, PSCI_FUNCTIONS } from "../../abi/smccc.ts";
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
 import type { SmcccReply } from "./smccc-reply.ts";
 import { affinityOfMpidr } from "../gic/affinity.ts";
@@ -29,7 +29,6 @@ const VERSION = 0x1_0001n;
 const SMCCC_VERSION_ID = 0x8000_0000;
 /** Ids of PSCI with bit 30, the 64-bit convention, cleared. */
 const PSCI_ID = 0x8400_0000;
-const SMC64 = 0x4000_0000;
 
 /** Return codes, signed. */
 const Status = {
@@ -176,7 +175,7 @@ function perform(vcpu: Vcpu, group: VpmGroup | undefined, fn: number, wide: bool
 function features(vcpu: Vcpu, id: number): bigint {
   if (id === SMCCC_VERSION_ID) return Status.Success;
   const fn = id & 0xffff, inGroup = vcpu.attachments.vpmGroup !== undefined;
-  const known = inGroup && (id & ~SMC64) >>> 0 === PSCI_ID + fn && isImplemented(vcpu, fn, (id & SMC64) !== 0);
+  const known = inGroup && (id & ~Fid.Smc64) >>> 0 === PSCI_ID + fn && isImplemented(vcpu, fn, (id & Fid.Smc64) !== 0);
   if (!known) return Status.NotSupported;
   return fn === Psci.CpuSuspend ? FEATURE_EXTENDED_STATE_ID : Status.Success;
 }

@@ -5,9 +5,9 @@ import { parseCpu } from "../../../../src/cpu/isa/cpus/cpus.ts";
 import { CPU } from "../../../../src/cpu/core/state/cpu-state.ts";
 import { Pstate } from "../../../../src/cpu/core/architecture/exceptions.ts";
 import { ExitReason } from "../../../../src/cpu/core/interface.ts";
-import { encodeSystemRegister } from "../../../../src/cpu/core/registers/system-register.ts";
 import { systemRegisters } from "../../../../src/cpu/core/registers/system-registers.ts";
 import { encodeSystemInstruction } from "../../../../src/cpu/core/registers/system-instructions.ts";
+import { systemRegisterNumber } from "../../../../src/cpu/isa/names/system-register-names.ts";
 import { enable, Leaf, PageTables } from "../memory/page-tables.ts";
 import { CODE, type Outcome, RAM_BASE, Rig } from "../rig.ts";
 
@@ -154,7 +154,7 @@ Deno.test("at EL0 the registers of EL1 are undefined; reads of the feature ID sp
   for (let op1 = 0; op1 < 8; op1++) {
     for (let crm = 0; crm < 16; crm++) {
       for (let op2 = 0; op2 < 8; op2++) {
-        const encoding = encodeSystemRegister(3, op1, 0, crm, op2);
+        const encoding = systemRegisterNumber(3, op1, 0, crm, op2);
         if (SYSTEM_REGISTERS.some((register) => register.encoding === encoding && register.read?.privilege !== 1)) continue;
         const isIdentification = crm < 8 && (op1 === 0 || op1 === 1 || op1 === 3);
         assert.equal(refusedRead(new Rig("v8.4"), encoding), isIdentification ? 0x18 : 0, `s3_${op1}_c0_c${crm}_${op2}`);
@@ -163,7 +163,7 @@ Deno.test("at EL0 the registers of EL1 are undefined; reads of the feature ID sp
   }
   const cpu = new Rig("max");
   cpu.pstate(Pstate.EL0t);
-  assert.equal(mrs(cpu, encodeSystemRegister(3, 0, 0, 4, 0)).esr, 0x6230_00a9, "ID_AA64PFR0_EL1 to X5");
+  assert.equal(mrs(cpu, systemRegisterNumber(3, 0, 0, 4, 0)).esr, 0x6230_00a9, "ID_AA64PFR0_EL1 to X5");
 });
 
 Deno.test("the communication channel of a debugger reads as zero, also at EL0 unless MDSCR_EL1.TDCC is set", () => {
@@ -235,7 +235,7 @@ Deno.test("registers that the core does not hold leave for EL2 from EL1, and EL0
     ],
   ] as const;
   for (const fields of foreign) {
-    const encoding = encodeSystemRegister(...fields);
+    const encoding = systemRegisterNumber(...fields);
     const [op0, op1, crn, crm, op2] = fields;
     const iss = op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 | 5 << 5 | crm << 1;
     const read = mrs(rig(), encoding), write = msr(rig(), encoding, 0n);

@@ -2,6 +2,7 @@
 // injected faults, the root VM.
 
 import assert from "node:assert/strict";
+import { systemRegisterNumber } from "../../../../src/cpu/isa/names/system-register-names.ts";
 import type { NativeGuest, NativeVcpu } from "../../../../src/machine/abi/native-guest.ts";
 import { decodeRootEnvironment, ROOT_ENVIRONMENT_SIZE } from "../../../../src/machine/abi/root-environment.ts";
 import { Access, ExtentType, mapAttributes, MemoryType } from "../../../../src/machine/abi/words.ts";
@@ -9,7 +10,6 @@ import { createHypervisor } from "../../../../src/machine/hypervisor/create-hype
 import { VirtioMmioRegister as R, VirtioStatus } from "../../../../src/machine/devices/virtio-mmio-registers.ts";
 import type { AddressSpace } from "../../../../src/machine/hypervisor/memory/addrspace.ts";
 import type { Memextent } from "../../../../src/machine/hypervisor/memory/memextent.ts";
-import { encodeSystemRegister } from "../../../../src/cpu/core/registers/system-register.ts";
 import { Rig as CoreRig } from "../../../cpu/core/rig.ts";
 import { page } from "../errors/recipes.ts";
 import { createTestHypervisor } from "../fixture.ts";
@@ -169,7 +169,7 @@ Deno.test("H182: the root VM's X0 points to RVME and, 88 bytes later, DEMR", () 
 });
 
 Deno.test("H183: with memory cacheable by default, as in the root VM, writing SCTLR_EL1 with M set is UNDEFINED", () => {
-  const sctlr = encodeSystemRegister(3, 0, 1, 0, 0);
+  const sctlr = systemRegisterNumber(3, 0, 1, 0, 0);
   const write = (cpu: CoreRig, value: bigint) => cpu.call("writeSystemRegister", sctlr, value);
   const cpu = new CoreRig();
   assert.equal(write(cpu, 1n).esr, undefined, "any other VM turns its stage 1 on");

@@ -36,8 +36,7 @@ const UNTIL_START = 3000;
 /** Instructions that wait for answers at most: beyond this it is too slow to be of use. */
 const MOST_WAITING = 4000;
 
-/** The words of `CompilerSetup.state`, and those of the rings. */
-const STATE_WORDS = 2, LOST = 1;
+/** The words of the rings. */
 const REQUEST_WORDS = 0x1_0000, ANSWER_WORDS = 0x8_0000;
 
 /** The connection to a thread that was started. */
@@ -45,6 +44,7 @@ interface Connection {
   readonly requests: WordRing;
   readonly answers: WordRing;
   readonly state: Int32Array;
+  readonly lost: Int32Array;
 }
 
 /** A compiler in another thread, which is started when it is worth it. */
@@ -84,16 +84,20 @@ export class ThreadCompiler implements Compiler {
       this.#waiting -= wanted.instructions;
       wanted.made(module);
     }
-    const { state } = connection;
-    if (Atomics.load(state, 0) === CompilerState.Gone) this.#disconnect();
-    else if (Atomics.load(state, LOST)) this.#disconnect(true);
+    if (Atomics.load(connection.state, 0) === CompilerState.Gone) this.#disconnect();
+    else if (Atomics.load(connection.lost, 0)) this.#disconnect(true);
   }
 
   #connect(): void {
     const requests = WordRing.bufferFor(REQUEST_WORDS), answers = WordRing.bufferFor(ANSWER_WORDS);
-    const state = new SharedArrayBuffer(STATE_WORDS * Int32Array.BYTES_PER_ELEMENT);
-    this.#connection = { requests: new WordRing(requests), answers: new WordRing(answers), state: new Int32Array(state) };
-    this.start({ ...this.core, requests, answers, state });
+    const [state, lost] = [0, 1].map(() => new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+    this.#connection = {
+      requests: new WordRing(requests),
+      answers: new WordRing(answers),
+      state: new Int32Array(state),
+      lost: new Int32Array(lost),
+    };
+    this.start({ ...this.core, requests, answers, state, lost });
   }
 
   /**

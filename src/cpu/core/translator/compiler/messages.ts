@@ -8,11 +8,10 @@ export interface CompilerSetup extends CompiledCore {
   /** Rings of requests and answers. */
   readonly requests: SharedArrayBuffer;
   readonly answers: SharedArrayBuffer;
-  /**
-   * Two words: a `CompilerState`; and not 0 as soon as whoever was to start the other thread knows
-   * that it does not work.
-   */
+  /** One word, a `CompilerState`. */
   readonly state: SharedArrayBuffer;
+  /** One word: not 0 once whoever was to start the other thread knows that it does not work. */
+  readonly lost: SharedArrayBuffer;
 }
 
 /** States of the other thread: it loads, it works, it has ended or failed. */

@@ -158,7 +158,7 @@ Deno.test("what is asked of a thread that goes is made here; no more is asked th
   assert.deepEqual(made, [undefined, undefined]);
   assert.equal(request(3000), false);
   assert.equal(setups.length, 2);
-  new Int32Array(setups[1].state)[1] = 1;
+  new Int32Array(setups[1].lost)[0] = 1;
   compiler.poll();
   assert.equal(request(3000), false);
   assert.equal(setups.length, 2, "one that fails is not started again");
@@ -179,10 +179,11 @@ Deno.test("modules of another thread are those that this one makes, byte by byte
 
 Deno.test("a module that is longer than its ring is not made elsewhere", () => {
   const setup = { ...compiledCore(), ...{ requests: WordRing.bufferFor(0x1000), answers: WordRing.bufferFor(64) } };
-  const state = new SharedArrayBuffer(8), requests = new WordRing(setup.requests), answers = new WordRing(setup.answers);
+  const [state, lost] = [0, 1].map(() => new SharedArrayBuffer(4));
+  const requests = new WordRing(setup.requests), answers = new WordRing(setup.answers);
   const [signature] = signatures();
   assert.ok(requests.write(encodeRequest({ id: 9, places: PLACES, signature })));
-  compileModules({ ...setup, state }, 0);
+  compileModules({ ...setup, state, lost }, 0);
   assert.deepEqual(decodeAnswer(answers.read()!), { id: 9, module: undefined });
 });
 
