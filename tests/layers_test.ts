@@ -247,7 +247,7 @@ const INSIDE: Record<string, Record<string, readonly string[]>> = {
     "readers/guest": ["readers/objects", "readers"],
     causes: ["readers/guest", "readers/objects", "readers"],
     linux: ["causes", "readers/guest", "readers/objects", "readers", "trace"],
-    kernels: ["linux", "trace", "readers/guest", "readers"],
+    kernels: ["linux", "trace", "readers/guest", "readers/objects", "readers"],
     rules: ["readers/guest", "readers/objects", "readers"],
     verdicts: ["kernels", "causes", "readers/guest", "readers/objects", "readers", "trace"],
     boards: ["causes", "readers/guest", "readers"],

@@ -36,9 +36,12 @@ const HISTORY = 100, PLACES = 20;
 /** Events that a look at them has, the latest. */
 const LOOKED = 1000;
 
-/** The id of one reason: its own, or that of an exit's event; undefined: `last`, or a VM. */
+/**
+ * The id of one reason: its own, or that of an exit's event or of the register that has it;
+ * undefined: `last`, or a VM.
+ */
 export function reasonId(reason: string): string | undefined {
-  if (isOf("ev", reason)) return reason;
+  if (isOf("ev", reason) || isOf("reg", reason)) return reason;
   return parseAs("why", reason) === undefined ? undefined : withKind("why", reason);
 }
 
@@ -63,7 +66,7 @@ const reasonText = (row: Row): string =>
 export const WHY = command("why", {
   doc: "explain a failure: the requester, the chain of operations, the rule, the values and the way out; or why a VM ended or hangs",
   args: {
-    reason: wordOr(idOf("why"), "last, why:N, ev:ID or a VM", "last"),
+    reason: wordOr(idOf("why"), "last, why:N, ev:ID, reg:VM/INDEX/esr_el2 or a VM", "last"),
     list: flag("list the reasons, newest first"),
     vm: option(idOf("vm"), "only operations that this VM requested"),
     about: option(text, "only operations on this object", { value: "id" }),

@@ -664,7 +664,12 @@ export const REASONS = defineTable({
   empty: "nothing was refused, and no VM has ended",
   args: STREAMED,
   columns: {
-    id: { kind: "id", doc: "why:NUMBER; of an exit of a guest of the VM's own EL2, that event", width: 8, alias: ["why"] },
+    id: {
+      kind: "id",
+      doc: "why:NUMBER; of an exit of a guest of the VM's own EL2, that event, or the register that has it now",
+      width: 8,
+      alias: ["why"],
+    },
     t: AT,
     kind: { kind: "word", doc: "refused: an operation; ended: a VM; trapped: an instruction of a guest of the VM's own EL2" },
     asked_by: { kind: "id", doc: "the vCPU that made the first request, or the VM whose request it was", width: 13 },

@@ -34,7 +34,7 @@ import { physical, readBytes, readMemory, readOwner, readViolations } from "./re
 import { readLimits, readParcels } from "./readers/objects/read-parcels.ts";
 import { readMessages, readQueues } from "./readers/objects/read-queues.ts";
 import { readDensity } from "./readers/objects/read-density.ts";
-import { guestExitRows } from "./readers/objects/read-guest-exits.ts";
+import { guestExitRows, handledExitRows } from "./kernels/read-guest-exits.ts";
 import { eventRow, kindsOf, reasonRow, rpcRow, sliceRow } from "./readers/objects/read-trace.ts";
 import { type MayChange, type ObjectState, objectState } from "./readers/objects/read-states.ts";
 import { readDevices } from "./readers/objects/read-vms.ts";
@@ -333,6 +333,8 @@ const READERS: { readonly [N in ReadTable]: RowsReader<N> } = {
       for (const row of guestExitRows(log, afterExit)) {
         if (filter.matches(row) && rows.push(row) >= fresh.length + limit) break;
       }
+      // The registers have no new reason for readers who follow the list.
+      if (args.after === undefined) { for (const row of handledExitRows(view)) if (filter.matches(row)) rows.push(row); }
       rows.sort((a, b) => Number(b.t) - Number(a.t));
     }
     return { rows: rows.slice(0, limit), dropped, cursor: `${reasons.count}:${log.cursor}` };

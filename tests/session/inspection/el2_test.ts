@@ -356,6 +356,54 @@ Deno.test("el2 why says of each trapped instruction what sent it to EL2, and how
     ]);
   }));
 
+const symbolAt = ({ system }: Guests, name: string) =>
+  BigInt.asUintN(64, system.symbols.all("host").flatMap((table) => table.resolve(name) ?? [])[0]);
+/** The reasons of `why` that registers have. */
+const byRegisters = (guests: Guests) => reasons(guests, "kind=trapped id~^reg");
+const LEFT = 0x400n;
+const INFERRED = "; by the registers: an interrupt after it would have left ESR_EL2 as it is";
+
+Deno.test("el2 why has the exit that EL2 handles also where nobody records exits: by the registers, which say as much", () =>
+  withEl2Program(["start.S", "answers.c"], async (elf) => {
+    const guests = await recorded(elf), events = reasons(guests, "kind=trapped").toReversed();
+    const silent = await beforeGuests(elf), vectors = symbolAt(silent, "vectors"), handler = symbolAt(silent, "left_el1");
+    assert.deepEqual(byRegisters(silent), []);
+    for (const { call, rule, values, object, pc } of events) {
+      runTo(silent, vectors + LEFT);
+      for (const place of [vectors + LEFT, handler + 8n]) {
+        runTo(silent, place);
+        const [row, ...more] = byRegisters(silent);
+        assert.deepEqual([row.call, row.rule, row.values, row.object, row.pc], [call, rule + INFERRED, values, object, pc]);
+        assert.deepEqual([row.id, row.asked_by, row.err, row.failed, more], [
+          "reg:host/0/esr_el2",
+          "vcpu:host/0",
+          "EL2 handles it now",
+          false,
+          [],
+        ]);
+      }
+    }
+    assert.equal(reasonLines(byRegisters(silent)[0])[0].text.split("  ")[0], "reg:host/0/esr_el2");
+  }));
+
+Deno.test("el2 why infers no exit after an interrupt of the guest, in it, and where an event has it", () =>
+  withEl2Program(["start.S", "guest.c"], async (elf) => {
+    const guests = await machineAtEl2(elf), vectors = symbolAt(guests, "vectors");
+    runTo(guests, GUEST + 0x14n);
+    assert.deepEqual(byRegisters(guests), []);
+    runTo(guests, vectors + LEFT);
+    assert.deepEqual(byRegisters(guests).map(({ call, pc }) => [call, pc]), [["SMC", "0x0000000080000014"]]);
+    // ESR_EL2 is of the HVC before, and the guest has another instruction where the interrupt came.
+    runTo(guests, vectors + LEFT + 0x80n);
+    assert.deepEqual(byRegisters(guests), []);
+    const watched = await beforeGuests(elf);
+    watched.system.inspector.watch(["trap"]);
+    watched.system.kernelEvents.follow();
+    runTo(watched, GUEST + 0x14n);
+    runTo(watched, symbolAt(watched, "left_el1"));
+    assert.deepEqual([byRegisters(watched), reasons(watched, "kind=trapped").at(0)?.call], [[], "SMC"]);
+  }));
+
 /** ESR_EL2 of an access to TTBR0_EL1 (CRn is 2), of WFI and of WFE. Arm ARM D13.2.37. */
 const esrOf = (exception: number, iss: number) => BigInt(exception) << 26n | BigInt(iss);
 const TTBR0 = 3 << 20 | 2 << 10;

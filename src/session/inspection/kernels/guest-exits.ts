@@ -8,6 +8,7 @@ import {
   ExceptionClass,
   exceptionClass,
   Hcr,
+  Pstate,
   trapControls,
   trappedEncoding,
   type VcpuState,
@@ -59,8 +60,29 @@ export function guestExit(vcpu: VcpuState, time: number, memory?: FindMemory): O
   const offset = Number(BigInt.asUintN(64, vcpu.pc - vcpu.getRegister("VBAR_EL2"))) - Vector.LowerAarch64;
   const kind = KINDS[offset / VECTOR_SIZE];
   if (kind === undefined) return undefined;
-  const exit = kind === "synchronous" ? synchronous(vcpu, memory) : { name: kind, ...sentBy(routesOf(vcpu, kind)) };
-  const { name, ...what } = exit;
+  return exitOf(vcpu, time, kind === "synchronous" ? synchronous(vcpu, memory) : { name: kind, ...sentBy(routesOf(vcpu, kind)) });
+}
+
+/**
+ * The exit of a guest that EL2 handles at any place of its code, by the registers alone: inferred,
+ * as an interrupt leaves ESR_EL2 as it was. Undefined after an exception of EL2 itself, and where
+ * the guest has another instruction than the syndrome is of: then it was an interrupt.
+ * @param wordAt reads the guest's instruction; undefined where it cannot be read
+ */
+export function handledExit(
+  vcpu: VcpuState,
+  time: number,
+  wordAt: (address: bigint) => number | undefined,
+  memory: FindMemory,
+): Observed | undefined {
+  const isEl2 = (vcpu.pstate & Pstate.ElMask) === Pstate.EL2;
+  if (!isEl2 || !hasGuest(vcpu) || (Number(vcpu.getRegister("SPSR_EL2")) & Pstate.ElMask) >= Pstate.EL2) return undefined;
+  const exit = exitOf(vcpu, time, synchronous(vcpu, memory)), { pc } = exit.fields;
+  const word = typeof pc === "bigint" ? wordAt(pc) : undefined;
+  return word === undefined || canHave(Number(vcpu.getRegister("ESR_EL2") & 0xffff_ffffn), word) ? exit : undefined;
+}
+
+function exitOf(vcpu: VcpuState, time: number, { name, ...what }: Exit): Observed {
   // ELR_EL2 of a call is the address of the next instruction.
   const pc = vcpu.getRegister("ELR_EL2") - (name === "HVC" ? INSTRUCTION : 0n);
   return { kind: "trap", time, name, fields: { ...guestOf(vcpu), pc, ...what } };
@@ -77,8 +99,13 @@ function sentBy([name, ...others]: readonly string[]): { readonly by?: string } 
   return name === undefined || others.length ? {} : { by: name };
 }
 
+interface Exit {
+  readonly name: string;
+  readonly [more: string]: unknown;
+}
+
 /** The name and parts of a synchronous exception, by its class. */
-function synchronous(vcpu: VcpuState, memory: FindMemory | undefined): { readonly name: string; readonly [more: string]: unknown } {
+function synchronous(vcpu: VcpuState, memory: FindMemory | undefined): Exit {
   const esr = Number(vcpu.getRegister("ESR_EL2") & 0xffff_ffffn);
   switch (exceptionClass(esr)) {
     case ExceptionClass.Hvc:
@@ -107,6 +134,25 @@ function synchronous(vcpu: VcpuState, memory: FindMemory | undefined): { readonl
     default:
       return { name: syndromeText(esr, 2), ...isAbort(esr) && aborted(vcpu, esr, memory) };
   }
+}
+
+/** The instructions of a class of exceptions, without their operands (Arm ARM C6.2). */
+const INSTRUCTIONS: { readonly [exception: number]: readonly [mask: number, word: number] | undefined } = {
+  [ExceptionClass.Wfx]: [0xffff_8000, 0xd503_0000],
+  [ExceptionClass.Svc]: [0xffe0_001f, 0xd400_0001],
+  [ExceptionClass.Hvc]: [0xffe0_001f, 0xd400_0002],
+  [ExceptionClass.Smc]: [0xffe0_001f, 0xd400_0003],
+  [ExceptionClass.ExceptionReturn]: [0xffff_f000, 0xd69f_0000],
+  [ExceptionClass.SystemRegister]: [0xffc0_0000, 0xd500_0000],
+};
+/** L of MRS and MSR, op0 to op2, Rt. */
+const isAccessOf = (esr: number, word: number) =>
+  (word >>> 21 & 1) === (esr & 1) && (word >>> 5 & 0xffff) === trappedEncoding(esr) && (word & 31) === (esr >> 5 & 31);
+
+/** Whether an instruction can have this syndrome; aborts are of any. */
+function canHave(esr: number, word: number): boolean {
+  const exception = exceptionClass(esr), [mask, bits] = INSTRUCTIONS[exception] ?? [0, 0];
+  return (word & mask) >>> 0 === bits && (exception !== ExceptionClass.SystemRegister || isAccessOf(esr, word));
 }
 
 /** The address of an abort, the register that it loads, and why stage 2 did not permit it. */
