@@ -2,7 +2,7 @@
 // they are. Without it the kernel's code is sought (whole pages of functions, megabytes in a row),
 // its symbols after it, and then the tables that map that code to where it is.
 
-import { leavesOf, outputOf, tablesOf, UPPER_HALF } from "../../kit/formats/page-tables.ts";
+import { leavesOf, outputOf, TableControl, tablesOf, UPPER_HALF } from "../../kit/formats/page-tables.ts";
 import { MiB, PAGE_SIZE } from "../../kit/support/values/sizes.ts";
 import { type InPieces, Work } from "../../kit/support/values/work.ts";
 import { entriesOf, TooMuch, translate, type TranslationRegisters } from "../linux/kernel/memory.ts";
@@ -153,7 +153,8 @@ const LEAVES_MAX = 65_536;
 /** The address at which tables have code of the kernel; undefined if they have not. */
 function executableAt({ memory }: Dump, { ttbr1, tcr }: TranslationRegisters, physical: number, work: Work): bigint | undefined {
   let left = LEAVES_MAX;
-  for (const { address, leaf } of leavesOf(tablesOf(ttbr1, tcr, true), entriesOf(memory, work))) {
+  // All of memory is mapped before the image, by pages, in tables without a right to execute.
+  for (const { address, leaf } of leavesOf(tablesOf(ttbr1, tcr, true), entriesOf(memory, work), TableControl.pxn)) {
     const output = outputOf(leaf, address);
     if (physical >= output && physical < output + 2 ** leaf.shift && !((leaf.value ?? 0n) & PXN)) {
       return address + BigInt(physical - output);

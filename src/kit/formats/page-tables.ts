@@ -190,12 +190,13 @@ interface Mapped {
 
 /**
  * All leaves, by address. A table that many entries name is read for each: `read` has to end that.
+ * @param without tables that take away one of these rights are left out: bits of `TableControl`
  */
-export function* leavesOf(tables: Tables, read: ReadEntry): Generator<Mapped> {
+export function* leavesOf(tables: Tables, read: ReadEntry, without = 0): Generator<Mapped> {
   if (tables.refused) return;
   const { level, shift, width } = tables.first;
   const first = tables.upper ? -(1n << BigInt(tables.bits)) : 0n;
-  yield* leavesBelow(tables, read, { table: tables.root, level, shift, width, first, controls: 0 });
+  yield* leavesBelow(tables, read, { table: tables.root, level, shift, width, first, controls: 0, without });
 }
 
 interface OneTable {
@@ -205,16 +206,18 @@ interface OneTable {
   readonly width: number;
   readonly first: bigint;
   readonly controls: number;
+  /** `leavesOf`. */
+  readonly without: number;
 }
 
-function* leavesBelow(tables: Tables, read: ReadEntry, { table, level, shift, width, first, controls }: OneTable): Generator<Mapped> {
-  const indexBits = tables.granule - ENTRY_BITS;
+function* leavesBelow(tables: Tables, read: ReadEntry, one: OneTable): Generator<Mapped> {
+  const { table, level, shift, width, first, controls, without } = one, indexBits = tables.granule - ENTRY_BITS;
   for (let index = 0; index < 2 ** width; index++) {
     const address = first + (BigInt(index) << BigInt(shift));
     const found = descriptorAt(tables, table + ENTRY_SIZE * index, level, shift, controls, read);
     if (found.kind === "leaf") yield { address: BigInt.asUintN(64, address), leaf: found };
-    if (found.kind !== "table") continue;
+    if (found.kind !== "table" || controlsBelow(found) & without) continue;
     const below = { table: nextTable(tables, found), level: level + 1, shift: shift - indexBits, width: indexBits };
-    yield* leavesBelow(tables, read, { ...below, first: address, controls: controlsBelow(found) });
+    yield* leavesBelow(tables, read, { ...below, first: address, controls: controlsBelow(found), without });
   }
 }

@@ -53,20 +53,22 @@ export async function debugKernel(
     const { image, version, modules } = await fetchKernel(archive, kernel, [...VIRTIO_MODULES, ...more], work);
     const { binary } = await fetchBusybox(archive, work);
     const [deb] = await archive.download([`linux-image-${version}-dbg`], work), vmlinux = `${folder}/vmlinux`;
-    await writeFileOf(deb, `./usr/lib/debug/boot/vmlinux-${version}`, vmlinux);
+    // One of them is the file, and the other a link to it: since 7.x it is the first.
+    const debug = "./usr/lib/debug", paths = [`${debug}/lib/modules/${version}/vmlinux`, `${debug}/boot/vmlinux-${version}`];
+    await writeFileOf(deb, paths, vmlinux);
     return { image, initrd: initramfs(binary, modules), vmlinux };
   });
 }
 
-/** Writes one file of a package, whose others have gigabytes and are not unpacked. */
-async function writeFileOf(deb: string, path: string, to: string): Promise<void> {
+/** Writes the file of a package that has one of these paths; others have gigabytes, and are not unpacked. */
+async function writeFileOf(deb: string, paths: readonly string[], to: string): Promise<void> {
   for await (const entry of readTar(memberOf(deb, "data.tar"))) {
-    if (entry.path !== path) continue;
+    if (entry.kind !== "file" || !paths.includes(entry.path)) continue;
     using file = await Deno.open(to, { create: true, write: true });
     for await (const piece of entry.data) for (let done = 0; done < piece.length;) done += await file.write(piece.subarray(done));
     return;
   }
-  throw new Error(`${deb} has no ${path}`);
+  throw new Error(`${deb} has no ${paths.join(" or ")}`);
 }
 
 /** Adds gdb's index to a file with debug information: what is in gdb reads that instead of all. */

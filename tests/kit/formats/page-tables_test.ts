@@ -7,6 +7,7 @@ import {
   lastTableShift,
   leavesOf,
   outputOf,
+  TableControl,
   tablesOf,
   untagged,
   walkBeside,
@@ -89,6 +90,8 @@ Deno.test("a block ends a walk early, tables take rights away from all below, an
   const passed: Descriptor[] = [], address = 0x4041_2345n;
   const end = walkTables(tables, address, read, (table) => passed.push(table));
   assert.deepEqual([end.kind, end.level, end.shift, end.controls, outputOf(end, address)], ["leaf", 2, 21, 0b1010, 0x8001_2345]);
+  const { noWrite, pxn, xn } = TableControl, all = (ipa: number) => memory.get(ipa) ?? 0n;
+  assert.deepEqual([0, pxn, xn, noWrite].map((without) => [...leavesOf(tables, all, without)].length), [1, 1, 0, 0]);
   assert.deepEqual(passed.map(({ kind, level, entry }) => [kind, level, entry]), [["table", 1, ROOT + 8]]);
   assert.equal(walkBeside(tables, end, address + 0x1000n, read), end);
   assert.equal(walkTables(tables, 0x1000n, read).kind, "unreadable");
