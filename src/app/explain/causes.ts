@@ -2,8 +2,10 @@
 
 import { call, type Cause, platform, rpc, sign, step } from "./cause.ts";
 import { REPORTED_CAUSES } from "./reported-causes.ts";
+import { BOOT_CAUSES } from "./boot-causes.ts";
 import { HOST_CAUSES } from "./host-causes.ts";
 import { KVM_CAUSES } from "./kvm-causes.ts";
+import { MACHINE_CAUSES } from "./machine-causes.ts";
 import { hint } from "../../kit/support/text/hint.ts";
 import { way } from "../../kit/support/text/way-out.ts";
 
@@ -270,4 +272,4 @@ const OTHERS: readonly Cause[] = [
   },
 ];
 
-export const CAUSES: readonly Cause[] = [...REPORTED_CAUSES, ...OTHERS, ...KVM_CAUSES, ...HOST_CAUSES];
+export const CAUSES: readonly Cause[] = [...REPORTED_CAUSES, ...OTHERS, ...KVM_CAUSES, ...HOST_CAUSES, ...MACHINE_CAUSES, ...BOOT_CAUSES];

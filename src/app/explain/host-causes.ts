@@ -143,7 +143,7 @@ export const HOST_CAUSES: readonly Cause[] = [
     certain: false,
     evidence: [sign("efi-fault", 6, true), sign("firmware", 17)],
     tries: [
-      "take a newer boot loader (shim, grub) in the image, or other firmware: both fit since 2024",
+      "take a newer boot loader (shim, grub) in the image, or newer firmware and QEMU: both fit since 2024, and a new chip needs new ones",
       "start the kernel without a loader (QEMU: -kernel Image -initrd …)",
     ],
     asks: ["the registers that the firmware prints after the line: ESR tells an instruction abort from a data abort"],

@@ -44,7 +44,8 @@ export const KVM_CAUSES: readonly Cause[] = [
   },
   {
     id: "kvm-other-gic",
-    says: "the machine has a GICv2 by default, and the host's GICv3 does not offer one to guests",
+    says:
+      "the machine has another interrupt controller than KVM gives here, or than its devices need: GICv2 is QEMU's default and has no MSI for PCI, and a host's GICv3 may not offer it",
     certain: true,
     evidence: [{ of: "kvm-gic", where: { has: "other" }, points: 28, must: true }],
     tries: ["take the host's (QEMU: -machine virt,gic-version=host); if the PMU alone is refused, -cpu host,pmu=off"],
@@ -53,7 +54,7 @@ export const KVM_CAUSES: readonly Cause[] = [
     id: "address-bits",
     says: "the machine's memory or its high regions end above the addresses that a guest can have on this host",
     certain: true,
-    evidence: [sign("address-bits", 30, true)],
+    evidence: [sign("address-bits", 30, true), { of: "no-vm", where: { errno: "EINVAL" }, points: 24, must: true }],
     tries: ["give it less memory, or the other value of highmem (QEMU: -machine virt,highmem=off; with 32 bits, on)"],
   },
   {
@@ -163,7 +164,7 @@ export const KVM_CAUSES: readonly Cause[] = [
     id: "unavailable-memory",
     says: "the host does not give the VMM the guest's memory: it has less, or a limit is below it",
     certain: true,
-    evidence: [sign("no-memory", 30, true)],
+    evidence: [sign("no-memory", 30, true), { of: "no-vm", where: { errno: "ENOMEM" }, points: 24, must: true }],
     tries: [
       "give the VM less memory than `free -m` calls available",
       "see the limits: `ulimit -v`, memory.max of the control group, and vm.overcommit_memory, which is 2 where promises are counted",

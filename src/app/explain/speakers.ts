@@ -2,7 +2,8 @@
 // a failure. Its errno and the call that its words name are taken from the line.
 
 import { bookOf } from "./calls.ts";
-import type { Explained, LinePlace } from "./forms/sign.ts";
+import { type FailureKind, kindOfFailure } from "./failures.ts";
+import { type Explained, type LinePlace, SIGN_KINDS } from "./forms/sign.ts";
 import { bodyOf } from "./lines.ts";
 import { Errno, errnoName } from "../../machine/abi/ioctl/errno.ts";
 
@@ -17,6 +18,32 @@ const SPEAKERS: readonly (readonly [has: string, pattern: RegExp, by: string])[]
   ],
   ["qemu-system-aarch64: ", /^qemu-system-aarch64: (.{0,200}(?:[Gg]unyah|gzvm|GZVM).{0,200})/, "QEMU"],
 ];
+/**
+ * VMMs and managers that others start, whose lines others quote; before the message may be the
+ * option or the file of which it is.
+ */
+const QUOTED: readonly (readonly [has: string, pattern: RegExp, by: string])[] = [
+  [
+    "qemu-",
+    /\bqemu-(?:system-\w{1,20}(?:-headless)?|kvm): ?(?:(-\w[^:]{0,40}(?:[^:]|:(?! )){0,300}|\/[^:]{1,200}:\d{1,5}): )?(.{1,400})/,
+    "QEMU",
+  ],
+  ["qemu-", /\bqemu-system-\w{1,20}:(\/[^:]{1,200}:\d{1,5}): (.{1,400})/, "QEMU"],
+  ["ion: ", /()unsupported configuration: (.{1,400})/, "libvirt"],
+  ["error: ", /()\bXML error: (.{1,400})/, "libvirt"],
+  ["failed: ", /()Call to vir\w{1,60} failed: (.{1,400})/, "libvirt"],
+  ["ibvirt", /()\blibvirt(?:\.libvirt)?Error: (.{1,400})/, "libvirt"],
+  ["on this server", /()not supported on this server: (.{1,400})/, "a manager of VMs"],
+  ["add device", /()Failed to add device: ((?:Invalid parameter type for|Parameter|Property) '.{1,400})/, "a manager of VMs"],
+  ["Could not find any guests", /()(Could not find any guests for arch.{1,100})/, "libvirt"],
+  ["Building the microVM", /()Building the microVM failed: (.{1,400})/, "libkrun"],
+  ["Kvm object", /()(Error creating the Kvm object: .{1,100})/, "libkrun"],
+  ["fault_message", /()"fault_message": ?"(.{1,400})/, "Firecracker"],
+  ["create VMM", /()Cannot create VMM: (.{1,400})/, "Firecracker"],
+  ["VM: ", /()Error (?:booting|creating) VM: (.{1,400})/, "Cloud Hypervisor"],
+];
+/** A panic of Rust's at a place of a VMM's source, and the line below it. */
+const PANIC = /panicked at (\S{0,200}(?:kvm|vmm|vcpu|vstate|hypervisor|virtio|gicv)\S{0,100}):$/, UNWRAPPED = "on an `Err` value: ";
 /** A driver, as the kernel's log names it: its device may follow. */
 const DRIVER = /^(?:misc )?(?:gunyah|gh|gzvm|geniezone|ghvm)(?:[_-]\w{1,40}){0,6}(?: [\w.,:@-]{1,80})?: (.{1,400})/;
 
@@ -74,7 +101,8 @@ function withCauses(message: string, after: readonly string[]): string {
  */
 export function spoken(line: string, at: LinePlace, lines: readonly string[]): Explained | undefined {
   const found = speakerOf(line);
-  if (found === undefined || !FAILURE.test(found.message)) return undefined;
+  if (found === undefined) return quoted(line, at, lines);
+  if (!FAILURE.test(found.message)) return undefined;
   const message = withCauses(found.message, lines.slice(at.line, at.line + LINKS_MAX)),
     { by } = found,
     errno = errnoOf(message),
@@ -90,6 +118,31 @@ export function spoken(line: string, at: LinePlace, lines: readonly string[]): E
     ...call !== undefined && bookOf(call),
     count: 1,
     sign: { kind: "call", values: { ...call !== undefined && { call }, ...errno !== undefined && { errno }, guess: "yes" }, at },
+  };
+}
+
+/** The kind of a failure that a VMM reports, or another program that started it. */
+function quoted(line: string, at: LinePlace, lines: readonly string[]): Explained | undefined {
+  for (const [has, pattern, by] of QUOTED) {
+    const [, option, message] = line.includes(has) ? pattern.exec(line) ?? [] : [];
+    const given = message === undefined ? undefined : kindOfFailure(message, option);
+    if (given) return failed(line, at, by, given);
+  }
+  // Rust's panics have their message below the place, whose path names what failed.
+  const [, place] = line.includes(UNWRAPPED) ? PANIC.exec(lines[at.line - 2] ?? "") ?? [] : [];
+  const given = place === undefined ? undefined : kindOfFailure(line, place);
+  return given && failed(line, at, "a VMM", given);
+}
+
+function failed(line: string, at: LinePlace, by: string, { kind, values }: FailureKind): Explained {
+  const what = SIGN_KINDS[kind].replaceAll("`", "").replace(/: .*$/, "");
+  return {
+    at,
+    text: line,
+    by,
+    says: `a failure of this kind: ${what}; el2 does not know this message`,
+    count: 1,
+    sign: { kind, values: { ...values, guess: "yes" }, at },
   };
 }
 

@@ -60,7 +60,7 @@ export const HOST_LOGS: readonly ReportedLog[] = [
   {
     report: "a QEMU that was built without KVM",
     files: { "qemu.txt": "qemu-system-aarch64: -accel kvm: invalid accelerator kvm\n" },
-    first: "no-kvm",
+    first: "other-qemu",
   },
   {
     report: "a board with EL3, under KVM",
@@ -114,7 +114,6 @@ export const HOST_LOGS: readonly ReportedLog[] = [
   {
     report: "a folder whose server ended",
     files: {
-      "virtiofsd.txt": "[2026-07-25T18:30:58Z ERROR virtiofsd] Waiting for daemon failed: HandleRequest(InvalidParam)\n",
       "qemu.txt":
         "qemu-system-aarch64: Failed to write msg. Wrote -1 instead of 20.\nqemu-system-aarch64: vhost VQ 1 ring restore failed: -22: Invalid argument (22)\nqemu-system-aarch64: Error starting vhost: 22\n",
     },

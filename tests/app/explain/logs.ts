@@ -3,6 +3,7 @@
 
 import { ROOT } from "../../support/files.ts";
 import { HOST_LOGS } from "./host-logs.ts";
+import { MACHINE_LOGS } from "./machine-logs.ts";
 import type { LogFile } from "../../../src/app/explain/read.ts";
 
 const encoder = new TextEncoder();
@@ -359,6 +360,7 @@ Caused by: android.system.virtualmachine.VirtualMachineException: Persisted VM c
 export const REPORTED: readonly ReportedLog[] = [
   ...OF_HOSTS,
   ...HOST_LOGS,
+  ...MACHINE_LOGS,
   ...OF_KVM,
   {
     report: "B1",

@@ -213,4 +213,24 @@ ioctl(3, TCGETS, {c_iflag=ICRNL}) = 0
 ioctl(3, TIOCSPGRP, [4711]) = -1 EPERM (Operation not permitted)
 ioctl(0, TCGETS, 0x7ffd) = -1 ENOTTY (Inappropriate ioctl for device)
 `,
+  "a panic of another program in Rust":
+    "thread 'main' panicked at src/storage/block.rs:340:30:\ncalled `Result::unwrap()` on an `Err` value: Os { code: 2, kind: NotFound, message: \"No such file or directory\" }\n",
+  "a ramdisk of a router":
+    "[    2.101] Waiting for root device /dev/mmcblk0p2...\nmount: mounting /dev/mmcblk0p2 on /newroot failed: No such device\n[    3.2] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100\n",
+  "a daemon whose port is taken":
+    "nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)\nsshd[812]: error: Bind to port 22 on 0.0.0.0 failed: Address already in use.\n",
+  "a service of devices":
+    "systemd-udevd[411]: Failed to add device '/dev/sda' to the database: Permission denied\nbluetoothd[712]: Failed to add device: Device or resource busy\n",
+  "a program without a display":
+    "cannot open display: :0\n(gimp:9122): Gtk-WARNING **: cannot open display: \nError: unable to open display\n",
+  "a database":
+    "FATAL:  could not map anonymous shared memory: Cannot allocate memory\nHINT:  This error usually means that PostgreSQL's request for a shared memory segment exceeded available memory.\n",
+  "a build of XML":
+    "XML parsing error: mismatched tag: line 3, column 2\nerror: unsupported option '-march=native' for target 'aarch64'\nunrecognized argument: --foo\n",
+  "a phone's camera and its permissions":
+    "03-01 10:00:00.123  4711  4713 E CameraService: java.lang.SecurityException: does not have the android.permission.CAMERA permission\n",
+  "a container without a program":
+    "exec /usr/bin/node: exec format error\ndocker: Error response from daemon: failed to create task for container: unable to start container process: error during container init\n",
+  "a driver of a board that gave up":
+    "[    1.9] brcmfmac: probe of mmc1:0001:1 failed with error -110\n[    2.0] spi-nor spi0.0: probe with driver spi-nor failed with error -22\n",
 };

@@ -60,7 +60,7 @@ export async function debugKernel(
   });
 }
 
-/** Writes the file of a package that has one of these paths; others have gigabytes, and are not unpacked. */
+/** Writes one file of a package, by its paths: others have gigabytes, and are not unpacked. */
 async function writeFileOf(deb: string, paths: readonly string[], to: string): Promise<void> {
   for await (const entry of readTar(memberOf(deb, "data.tar"))) {
     if (entry.kind !== "file" || !paths.includes(entry.path)) continue;

@@ -90,9 +90,9 @@ export const HOST_FORMS: readonly FormEntry[] = [
   ].map((format) =>
     qemu(format, { sign: "no-acceleration", says: "the machine is to have what the host has, and QEMU runs without KVM", own: true })
   ),
-  qemu("qemu-%s: -%s: invalid accelerator kvm", {
-    names: ["_", "_"],
-    sign: "no-acceleration",
+  qemu("invalid accelerator kvm", {
+    sign: "not-built",
+    values: { name: "kvm" },
     says: "this QEMU was built without KVM, or for another architecture than the host's",
     own: true,
   }),

@@ -1,6 +1,8 @@
 // The messages in a text: forms are found by a word that each of their lines has.
 
+import { ACCELERATOR_FORMS } from "./accelerator-forms.ts";
 import { AVF_FORMS } from "./avf-forms.ts";
+import { BOOT_FORMS } from "./boot-forms.ts";
 import { CROSVM_FORMS, QEMU_FORMS } from "./vmm-forms.ts";
 import { type Form, form, valuesOf } from "./form.ts";
 import { type Match, matchFormat } from "./format.ts";
@@ -8,6 +10,7 @@ import { GENIEZONE_FORMS } from "./geniezone-forms.ts";
 import { GUNYAH_FORMS } from "./gunyah-forms.ts";
 import { HOST_FORMS } from "./host-forms.ts";
 import { KVM_FORMS } from "./kvm-forms.ts";
+import { MANAGER_FORMS } from "./manager-forms.ts";
 import { RM_FORMS } from "./rm-forms.ts";
 import { VENDOR_FORMS } from "./vendor-forms.ts";
 import { HYPERVISOR_FORMS, KERNEL_FORMS, SHELL_FORMS } from "./system-forms.ts";
@@ -15,6 +18,7 @@ import { HYPERVISOR_FORMS, KERNEL_FORMS, SHELL_FORMS } from "./system-forms.ts";
 export const FORMS: readonly Form[] = [
   ...[GUNYAH_FORMS, VENDOR_FORMS, GENIEZONE_FORMS, CROSVM_FORMS, AVF_FORMS, QEMU_FORMS],
   ...[HYPERVISOR_FORMS, RM_FORMS, KVM_FORMS, HOST_FORMS, KERNEL_FORMS, SHELL_FORMS],
+  ...[ACCELERATOR_FORMS, MANAGER_FORMS, BOOT_FORMS],
 ].flatMap((all) => all.map(form));
 
 const BY_WORD: ReadonlyMap<string, readonly Form[]> = Map.groupBy(FORMS, ({ matched }) => matched.word);
