@@ -155,6 +155,8 @@ export interface ReplayPlan {
    * machine begins with the last of them.
    */
   readonly states?: { readonly path: string; readonly begins: boolean } | undefined;
+  /** Wall time (ms) of the run that going back repeats at most; without one, a second. */
+  readonly reach?: number;
 }
 
 /** The table from which a plan was made. */

@@ -88,7 +88,7 @@ export class Engine {
   constructor(readonly present: System, readonly plan: SessionPlan, readonly port: EnginePort, origin?: SystemState, kept?: KeptRun) {
     const { memoryBudget: budget, historyMemory: states, turbo } = plan;
     const shown = this.#shown = new Shown(present);
-    const run = this.#run = new SessionRun(present, port.again, origin, { budget, states, file: port.pages });
+    const run = this.#run = new SessionRun(present, port.again, origin, { budget, states, file: port.pages, reach: plan.replay?.reach });
     run.keepDisks(plan.history ?? false);
     run.marks = plan.replay?.recording.marks ?? [];
     if (plan.replay && kept) run.begin(kept, plan.replay.recording.inputs);

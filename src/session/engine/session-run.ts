@@ -37,17 +37,16 @@ import type {
   VisibleSystem,
 } from "../assembly/system/system.ts";
 
-/** Wall time (ms) of the run that going back repeats at most. */
+/** Wall time (ms) of the run that going back repeats at most, unless the plan has another. */
 const REACH = 1000;
-/**
- * That between two states that are kept: the least, and the most, as a machine of the past is
- * slower until it has compiled its code.
- */
-const MILESTONE_INTERVAL = 250, MILESTONE_REACH = 0.8 * REACH;
+/** The least of that between two states that are kept. */
+const MILESTONE_INTERVAL = 250;
+/** The most, its reach being 1: a machine of the past is slower until it has compiled its code. */
+const MILESTONE_SHARE_OF_REACH = 0.8;
 /** In between, the run takes so many times as long as keeping all its states does. */
 const MILESTONE_SHARE = 38;
-/** Wall time (ms) of the run that going back may have to repeat before users are told. */
-const FAR = 1.5 * REACH;
+/** Part of the run, its reach being 1, that going back may have to repeat before users are told. */
+const FAR = 1.5;
 /** Bytes to which a proposed limit is rounded up. */
 const LIMIT_STEP = 64 * MiB;
 /** Snapshots whose places are remembered: the latest ones. */
@@ -63,6 +62,8 @@ interface SessionRoom {
   readonly budget?: number | undefined;
   readonly states?: number | undefined;
   readonly file?: PageFile | undefined;
+  /** Wall time (ms) of the run that going back repeats at most. */
+  readonly reach?: number | undefined;
 }
 
 /** The machine whose run it is. */
@@ -138,7 +139,8 @@ export class SessionRun implements Rerun {
    * has all that was loaded, most of which guests change at once: it costs most.
    */
   #spent = 0;
-  #nextMilestone = MILESTONE_REACH;
+  #nextMilestone: number;
+  readonly #reach: number;
   /** Wall time (ms) that keeping its states has taken. */
   #kept = 0;
   /** Instructions that had been retired where the session began. */
@@ -156,8 +158,10 @@ export class SessionRun implements Rerun {
     readonly present: PresentSystem,
     readonly again: Again,
     readonly origin: SystemState | undefined,
-    { budget, states, file }: SessionRoom = {},
+    { budget, states, file, reach = REACH }: SessionRoom = {},
   ) {
+    this.#reach = reach;
+    this.#nextMilestone = MILESTONE_SHARE_OF_REACH * reach;
     const limits = memoryLimits(budget);
     this.#limits = { ...limits, history: budget === undefined ? states ?? limits.history : limits.history };
     this.#history = new History(origin, budget === undefined ? states : this.#limits.history, file);
@@ -281,18 +285,20 @@ export class SessionRun implements Rerun {
 
   /**
    * How long going back may have to run, as states were dropped, and what limit would be enough for
-   * a second; undefined: never long.
+   * its reach; undefined: never long.
    */
   get far(): string | undefined {
     const history = this.#history, { file, unfit } = history, farthest = history.farthest(this.#spent);
-    if (history.dropped === 0 || farthest <= FAR || this.lost !== undefined) return undefined;
+    if (history.dropped === 0 || farthest <= FAR * this.#reach || this.lost !== undefined) return undefined;
     const far = `going back may have to run for ${(farthest / 1000).toFixed(1)} s`;
     if (file?.isBroken) return `${far}: the file for states cannot be written`;
-    const room = unfit ?? history.roomFor(REACH, this.#spent);
+    const room = unfit ?? history.roomFor(this.#reach, this.#spent);
     if (room === undefined) return `${far}: more than ${COUNT_LIMIT} states are not kept`;
     const missing = PageFile.limitFor(room - (unfit === undefined ? this.#limits.history - history.reserved : 0));
     const disk = formatSize(Math.ceil(missing / LIMIT_STEP) * LIMIT_STEP);
-    const why = unfit === undefined ? `for 1 s, states need ${disk} on the disk` : `one state needs ${disk} on the disk`;
+    const why = unfit === undefined
+      ? `for ${this.#reach / 1000} s, states need ${disk} on the disk`
+      : `one state needs ${disk} on the disk`;
     return `${far}: ${why} (--disk-budget, or disk in [history])`;
   }
 
@@ -503,7 +509,7 @@ export class SessionRun implements Rerun {
     this.keepNow();
     this.#kept += performance.now() - began;
     const rest = MILESTONE_SHARE * this.#kept - this.#spent;
-    this.#nextMilestone = this.#spent + Math.min(MILESTONE_REACH, Math.max(MILESTONE_INTERVAL, rest));
+    this.#nextMilestone = this.#spent + Math.min(MILESTONE_SHARE_OF_REACH * this.#reach, Math.max(MILESTONE_INTERVAL, rest));
   }
 
   /** Keeps the present, and what it has written since the last time. */

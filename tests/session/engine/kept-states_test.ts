@@ -172,3 +172,15 @@ Deno.test("states that have no room are a long way back, which is said once, wit
   assert.deepEqual(told, ["going back may have to run for 2.8 s: one state needs 64MiB on the disk (--disk-budget, or disk in [history])"]);
   assert.equal(row(), told[0].replace("2.8", "4.2"), "what is shown is the way now");
 });
+
+Deno.test("the first state is kept after four fifths of the reach of going back", async () => {
+  const plan = await bootPlan(), system = assemble(plan);
+  runTo(system, 1_000);
+  for (const { reach, first } of [{ reach: undefined, first: 800 }, { reach: 2500, first: 2000 }]) {
+    const run = new SessionRun(system, () => assemble(alone(plan)), undefined, { reach });
+    run.keepPresent(first - 1);
+    assert.equal(run.milestones.length, 0);
+    run.keepPresent(1);
+    assert.equal(run.milestones.length, 1);
+  }
+});

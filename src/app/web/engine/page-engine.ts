@@ -17,6 +17,12 @@ import { Outbox } from "../../../session/worker/outbox.ts";
 import { otherEngine } from "../../../kit/support/files/maker.ts";
 import { isTold, problemOf, UserError } from "../../../kit/support/problem.ts";
 
+/**
+ * Wall time (ms) of the run that going back in a page repeats at most: at a program's reach, states
+ * take 13 to 30 % of a Debian's replay.
+ */
+const REACH = 2500;
+
 /** The bytes of a file of the run, if it has one of that name. */
 async function fileOf(packed: PackedFiles, name: string, shown = name): Promise<Uint8Array | undefined> {
   const bytes = packed.get(name);
@@ -47,7 +53,7 @@ async function open({ name, packed, live, fragment }: OpenMessage): Promise<Open
     }, (sha256) => fileOf(packed, `${SHARED}/${sha256}`));
     if (live && to) throw new UserError(`${name} runs anew, and has no places yet`, "open its address without to=");
     const whole = { ...recording, plan };
-    const replay = live ? undefined : { recording: whole, verify: true, to: to && placeIn(whole, name, to) };
+    const replay = live ? undefined : { recording: whole, verify: true, to: to && placeIn(whole, name, to), reach: REACH };
     server.receive([{ kind: "start", plan: { ...plan, history: true, replay } }], () => {});
     return { kind: "opened", linked: screens };
   } catch (error) {

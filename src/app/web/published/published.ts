@@ -48,7 +48,8 @@ async function show(): Promise<void> {
     depth: "direct",
     ascii: false,
     mouse: true,
-    slowLink: false,
+    // Each frame is layout and paint of nearly all rows.
+    slowLink: true,
     ask: true,
     bright: !browser.matchMedia("(prefers-color-scheme: dark)").matches,
     stop: () => Promise.resolve(false),
