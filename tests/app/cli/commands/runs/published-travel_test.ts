@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
-import { assertSilent, BROWSERS, LAPTOP, panes, publishDemo, ROWS } from "./published.ts";
+import { assertSilent, BROWSERS, LAPTOP, panes, publishDebian, publishDemo, ROWS } from "./published.ts";
 import { readLinked } from "../../../../../src/app/cli/start/plans/recordings.ts";
 import { type Size, Stage } from "../../../../../src/app/cli/start/screens/stage.ts";
 import { eventually } from "../../../../support/eventually.ts";
@@ -13,19 +13,22 @@ import { inFolder } from "../../../../support/temporary-folder.ts";
 
 const ENTRY = new URL("../../../../../main.ts", import.meta.url);
 const PLACES = 50;
+/** The key that closes an answer, or clears the filter. */
+const CLOSE = "\x1b";
 /** Screens without rates and samples, which are of the time they were shown; and their keys. */
 const SCREENS = { mem: "4", caps: "5", rpc: "7", why: "0", linux: "L" } as const;
 const NAMES = Object.keys(SCREENS) as (keyof typeof SCREENS)[];
 
-/** A run, and a question that is typed. */
+/** A run, and the VM about which questions are typed. */
 interface Subject {
   readonly file: string;
   readonly publish: (folder: string) => Promise<void>;
-  readonly question: string;
+  readonly vm: string;
 }
 
 const RUNS: Readonly<Record<string, Subject>> = {
-  demo: { file: "demo.rec", publish: publishDemo, question: "who reg:ping/0/x0" },
+  demo: { file: "demo.rec", publish: publishDemo, vm: "ping" },
+  Debian: { file: "debian.rec", publish: publishDebian, vm: "host" },
 };
 
 /** The state of the machine and its time in the first row of the screens, and their panes. */
@@ -45,7 +48,7 @@ async function replayed(path: string): Promise<Stage> {
 
 const textOf = async (stage: Stage, size: Size) => (await stage.frame(size)).toLines().join("\n");
 
-for (const [run, { file, publish, question }] of Object.entries(RUNS)) {
+for (const [run, { file, publish, vm }] of Object.entries(RUNS)) {
   for (const [name, start] of Object.entries(BROWSERS)) {
     longTest(
       `links that are followed in the page of a ${run} in ${name} lead to 50 places with the program's screens and answers`,
@@ -72,13 +75,21 @@ for (const [run, { file, publish, question }] of Object.entries(RUNS)) {
           for (let number = 0; number < PLACES; number++) {
             const to = step * (1 + number * 7 % PLACES), screen = NAMES[number % NAMES.length];
             await page.value(`location.hash = "#to=${to}&screen=${screen}"`);
-            await stage.pressAll([`:back --to ${to}\r`, SCREENS[screen]], size);
+            // A key that goes to a screen may filter it by what is selected; a link shows all rows.
+            await stage.pressAll([`:back --to ${to}\r`, SCREENS[screen], CLOSE], size);
             [{ state }] = await same(state);
           }
-          await page.type(`:${question}\r`);
-          await stage.pressAll([`:${question}\r`], size);
-          await eventually(() => page.text(ROWS), (text) => text.includes(question));
-          await same(undefined);
+          for (const question of [`who reg:${vm}/0/x0`, `find reg:${vm}/0/x0`]) {
+            const keys = `:${question}\r`;
+            await page.type(keys);
+            await stage.pressAll([keys], size);
+            await eventually(() => page.text(ROWS), (text) => text.includes(question));
+            await same(undefined);
+            await page.type(CLOSE);
+            await stage.pressAll([CLOSE], size);
+            // A key that followed at once would be one with Alt.
+            await eventually(() => page.text(ROWS), (text) => !text.includes(question));
+          }
           assertSilent(page, server.url);
         }),
     );
