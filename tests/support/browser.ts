@@ -14,6 +14,8 @@ export interface PageLook {
   readonly dark?: boolean;
   /** A telephone: touch instead of a mouse. */
   readonly touch?: boolean;
+  /** Its complaints and requests are not heard, for which V8 parses a whole script again. */
+  readonly unwatched?: boolean;
 }
 
 /** A Chromium with an empty profile. */
@@ -39,12 +41,12 @@ export class Browser implements AsyncDisposable {
   }
 
   /** A new page at an address. */
-  async open(url: string, { width, height, dark = false, touch = false }: PageLook): Promise<Page> {
+  async open(url: string, { width, height, dark = false, touch = false, unwatched = false }: PageLook): Promise<Page> {
     const { targetId } = await this.ask("Target.createTarget", { url: "about:blank" });
     const { sessionId } = await this.ask("Target.attachToTarget", { targetId, flatten: true });
     const page = new Page(this, sessionId as string, targetId as string);
     this.#pages.set(page.session, page);
-    for (const domain of ["Page", "Runtime", "Log", "Network"]) await page.ask(`${domain}.enable`);
+    for (const domain of unwatched ? ["Page"] : ["Page", "Runtime", "Log", "Network"]) await page.ask(`${domain}.enable`);
     await page.ask("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: touch });
     await page.ask("Emulation.setTouchEmulationEnabled", { enabled: touch });
     await page.setDark(dark);
