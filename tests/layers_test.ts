@@ -649,6 +649,13 @@ Deno.test("neither the demo's first frame nor a machine waits for a module of No
   assert.ok(worker.needed.has(new URL("cpu/core/core.ts", SOURCE).href), "the imports of the worker are followed");
 });
 
+Deno.test("a command waits for no module of Node but those for paths", async () => {
+  const roots = ["main", "boot", "run", "attach", "test"].map((name) => `src/app/cli/${name}.ts`);
+  const { needed, ofNode } = await loadedBy(...roots);
+  assert.deepEqual(ofNode.filter((line) => !/ imports node:(path|url)$/.test(line)), []);
+  assert.ok(needed.has(new URL("session/control/server.ts", SOURCE).href), "the imports of the commands are followed");
+});
+
 Deno.test("faces for programs without a machine load none", async () => {
   const paths = [
     "machine/hypervisor/interface.ts",

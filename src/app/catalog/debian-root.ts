@@ -2,8 +2,8 @@
 // --unpack` of all packages, without root and without running their scripts, which run inside the
 // guest (`debian-first-boot.ts`).
 
-import { createHash } from "node:crypto";
 import { exists } from "../../kit/support/files/cache.ts";
+import { node } from "../../kit/support/node-modules.ts";
 import { sha256 } from "../../kit/support/values/sha256.ts";
 import type { CatalogPackage } from "./catalog.ts";
 import { Deb, type DebEntry, makeTreeFolder, type PackageFields, writeTreeFile } from "./deb.ts";
@@ -87,7 +87,7 @@ async function statusParagraph(fields: PackageFields, folder: string): Promise<s
     // A conffile with the package's own hash has not been changed.
     const paths = (await Deno.readTextFile(conffiles)).split("\n").filter((path) => path.startsWith("/"));
     const hashed = await Promise.all(paths.map(async (path) => {
-      return ` ${path} ${createHash("md5").update(await Deno.readFile(folder + path)).digest("hex")}`;
+      return ` ${path} ${node.crypto.createHash("md5").update(await Deno.readFile(folder + path)).digest("hex")}`;
     }));
     lines.push("Conffiles:", ...hashed);
   }

@@ -1,8 +1,8 @@
 // Runs a scenario in the caller's thread and in virtual time alone: the same scenario with the same
 // seed is the same run, step by step.
 
+import { node } from "../../kit/support/node-modules.ts";
 import { waitingText } from "../../model/queries/facts/wait.ts";
-import { createHash } from "node:crypto";
 import { assemble } from "../../session/assembly/assemble.ts";
 import type { GuestSystem } from "../../session/assembly/system/guest-system.ts";
 import { letIn } from "../../session/recordings/past/input.ts";
@@ -63,7 +63,7 @@ export class ScenarioRun {
   /** All that consoles have shown on that way. */
   readonly #shown: ConsoleBytes[] = [];
   readonly #inputs: RecordedInput[] = [];
-  readonly #hash = createHash("sha256");
+  readonly #hash = node.crypto.createHash("sha256");
   readonly #started = performance.now();
   #breath = performance.now();
   /** Virtual time (ns) of the next look for kernels. */

@@ -3,7 +3,7 @@
 // is enough: no cookie opens anything, the names under which the server is reached (Host) and the
 // pages that connect (Origin) are its own, and the token is compared in constant time.
 
-import { timingSafeEqual } from "node:crypto";
+import { node } from "../../kit/support/node-modules.ts";
 import { PAGE_POLICY, pageFiles } from "./page-files.ts";
 import { SUBPROTOCOL } from "./page/messages.ts";
 import { Viewer } from "./viewer.ts";
@@ -106,7 +106,7 @@ export class ScreenServer {
 
   #isToken(text: string): boolean {
     const [given, own] = [text, this.#token].map((one) => new TextEncoder().encode(one));
-    return given.length === own.length && timingSafeEqual(given, own);
+    return given.length === own.length && node.crypto.timingSafeEqual(given, own);
   }
 
   #join(socket: WebSocket): void {

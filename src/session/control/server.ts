@@ -1,8 +1,8 @@
 // The socket of a session: accepts clients of the same user, each with its own connection to the
 // hub. Mode 0600, in a folder of the user's; one process owns it, as long as it lives.
 
-import { timingSafeEqual } from "node:crypto";
 import { dirname } from "node:path";
+import { node } from "../../kit/support/node-modules.ts";
 import {
   commonVersion,
   type Greeting,
@@ -236,7 +236,7 @@ export class SessionServer {
       return false;
     }
     const token = new TextEncoder().encode(hello.token);
-    if (token.length !== this.#token.length || !timingSafeEqual(token, this.#token)) {
+    if (token.length !== this.#token.length || !node.crypto.timingSafeEqual(token, this.#token)) {
       writer.send({ kind: "closed", reason: `the token is not that of ${this.#beside.token}` });
       return false;
     }

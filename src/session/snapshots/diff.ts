@@ -2,8 +2,8 @@
 // other field of their states, so that no difference goes unreported.
 
 import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
 import type { Stage2Table } from "../../cpu/core/interface.ts";
+import { node } from "../../kit/support/node-modules.ts";
 import { ArchiveError } from "../../machine/hardware/archive.ts";
 import type { GuestSystem } from "../assembly/system/guest-system.ts";
 import { ipaId, paId, vmId } from "../../model/queries/ids.ts";
@@ -174,8 +174,9 @@ function runsOf(stage2: Stage2Table): Mapped["runs"] {
 
 /** Parts of plain data by path; bytes as their length and content. */
 function* leaves(path: string, value: unknown): Generator<[string, Json]> {
-  if (value instanceof Uint8Array) yield [path, `${value.length} bytes, SHA-256 ${createHash("sha256").update(value).digest("hex")}`];
-  else if (typeof value === "object" && value !== null) {
+  if (value instanceof Uint8Array) {
+    yield [path, `${value.length} bytes, SHA-256 ${node.crypto.createHash("sha256").update(value).digest("hex")}`];
+  } else if (typeof value === "object" && value !== null) {
     for (const [name, part] of Object.entries(value)) yield* leaves(path === "" ? name : `${path}.${name}`, part);
   } else if (value !== undefined) yield [path, typeof value === "bigint" ? hex(value) : value as Json];
 }

@@ -2,8 +2,8 @@
 // VMs are threads, which stop and continue together. Requests that the protocol does not have, or
 // that come at the wrong time, get its error body.
 
+import { node } from "../../../kit/support/node-modules.ts";
 import { blocksText } from "../../../model/queries/facts/wait.ts";
-import { timingSafeEqual } from "node:crypto";
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { DEBUG_REGISTERS } from "../../../machine/hypervisor/interface.ts";
 import { Arguments, RequestError } from "./arguments.ts";
@@ -241,7 +241,7 @@ export class DapSession {
   #authenticate(args: Arguments): void {
     if (this.token === undefined) return;
     const [given, wanted] = [args.optionalText("token") ?? "", this.token].map((text) => new TextEncoder().encode(text));
-    if (given.length === wanted.length && timingSafeEqual(given, wanted)) {
+    if (given.length === wanted.length && node.crypto.timingSafeEqual(given, wanted)) {
       this.#known = true;
       return;
     }

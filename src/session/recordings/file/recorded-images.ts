@@ -1,7 +1,7 @@
 // Images of a recorded run, by hash: whether one is another than in an earlier run
 // (docs/spec/phones.md §B, number 34).
 
-import { createHash } from "node:crypto";
+import { node } from "../../../kit/support/node-modules.ts";
 import { joined } from "../../../kit/support/values/bytes.ts";
 import { decodePlain } from "../../../kit/support/values/plain-json.ts";
 import { KiB } from "../../../kit/support/values/sizes.ts";
@@ -32,7 +32,7 @@ export function imagesOf(header: string): ReadonlyMap<string, string> {
 
 /** Files in a value; large ones are in the cache, and have their hash in their place. */
 function* sums(value: unknown, place: string): Generator<[place: string, sha256: string]> {
-  if (value instanceof Uint8Array) yield [place, createHash("sha256").update(value).digest("hex")];
+  if (value instanceof Uint8Array) yield [place, node.crypto.createHash("sha256").update(value).digest("hex")];
   else if (typeof value === "object" && value !== null) {
     if ("$file" in value) yield [place, String(value.$file)];
     else for (const [name, part] of Object.entries(value)) yield* sums(part, `${place}/${name}`);

@@ -1,6 +1,6 @@
 // The places of recordings' states in the cache. They follow from the recording and the program.
 
-import { createHash } from "node:crypto";
+import { node } from "../../../kit/support/node-modules.ts";
 import type { SessionPlan } from "../../../model/plans/plan.ts";
 import { MACHINE } from "../../snapshots/instant.ts";
 import { codeFolders } from "../../../kit/support/files/code-folders.ts";
@@ -16,7 +16,7 @@ function statesPrefix(): string | undefined {
 /** The file for the states of a recording with this content; undefined: there is no cache. */
 export function statesPath(recording: Uint8Array): string | undefined {
   const prefix = statesPrefix();
-  return prefix === undefined ? undefined : statesFile(prefix, createHash("sha256").update(recording).digest("hex"));
+  return prefix === undefined ? undefined : statesFile(prefix, node.crypto.createHash("sha256").update(recording).digest("hex"));
 }
 
 /** A plan whose session, if it is recorded, leaves states of its run to replays. */

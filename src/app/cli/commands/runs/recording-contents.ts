@@ -1,9 +1,9 @@
 // The contents of a recording, as somebody sees them who gets its file: images, uses of the
 // computer, typed input, names and paths. The machine is not made, so images may be missing.
 
-import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import * as v from "valibot";
+import { node } from "../../../../kit/support/node-modules.ts";
 import { textsOf } from "../../../configuration/keys/host-paths.ts";
 import { Schema } from "../../../configuration/schema.ts";
 import type { RecordedInput } from "../../../../model/plans/recorded-run.ts";
@@ -135,7 +135,7 @@ function bytesOf(one: Content): Uint8Array | undefined {
 
 function contained(kind: ContainedFile["kind"], name: string, one: Content): ContainedFile {
   if (one instanceof Uint8Array) {
-    return { kind, name, sha256: createHash("sha256").update(one).digest("hex"), bytes: one.length, in: "recording" };
+    return { kind, name, sha256: node.crypto.createHash("sha256").update(one).digest("hex"), bytes: one.length, in: "recording" };
   }
   const size = lstatIfThere(storedFile(one.$file))?.size;
   return { kind, name, sha256: one.$file, bytes: size ?? null, in: size === undefined ? null : "cache" };

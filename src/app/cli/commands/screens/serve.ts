@@ -1,7 +1,7 @@
 // `el2 serve`: the screens of a session in a browser.
 
-import { isIP } from "node:net";
 import type { Command } from "@commander-js/extra-typings";
+import { node } from "../../../../kit/support/node-modules.ts";
 import type { CommandContext } from "../../common/command.ts";
 import { ExitCode, failed, Failure } from "../../common/failure.ts";
 import { requireUnix } from "../../common/platform.ts";
@@ -58,7 +58,7 @@ Examples:
 /** @throws Failure */
 function parseListen(text: string): { readonly hostname: string; readonly port: number } {
   const [, name = LOOPBACK, digits] = LISTEN.exec(text) ?? [], port = Number(digits), hostname = name.replace(/^\[|\]$/g, "");
-  if (!(port <= PORT_MAX && isIP(hostname))) {
+  if (!(port <= PORT_MAX && node.net.isIP(hostname))) {
     throw new Failure(`--listen: "${text}" is neither a port nor ADDRESS:PORT`, "use for example 8080");
   }
   if (EVERY.test(hostname)) throw new Failure(`--listen: ${hostname} is every address of this computer`, "name one of them");
