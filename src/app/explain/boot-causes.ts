@@ -49,6 +49,13 @@ export const BOOT_CAUSES: readonly Cause[] = [
     ],
   },
   {
+    id: "other-cpu",
+    says: "the guest's kernel was built for other CPUs than the machine's: those of 32 bits name each that they know",
+    certain: true,
+    evidence: [sign("other-cpu", 26, true)],
+    tries: ["take the CPU that it was built for (QEMU: -M versatilepb -cpu arm1176), or another kernel"],
+  },
+  {
     id: "no-init",
     says:
       "the kernel has its root, and cannot start a first program from it: it is not there, or is one for another architecture, or lacks its loader",

@@ -13,6 +13,11 @@ const HOW = [
     "unknown",
     /property .{1,120} not found|not a valid|unknown \w|unrecogni[sz]ed|invalid (?:option|parameter)|expect(?:s|ed)?\b|for this architecture|, use \w[\w-]{0,30}=|no machine specified/i,
   ],
+  ["twice", /\bexists\b[.'"\\n]*$|duplicate|already (?:exists|defined|attached)/i],
+  [
+    "conflict",
+    /only allowed with|only be used with|mutually exclusive|conflicts? with|cannot be (?:used|combined) (?:together|with)|incompatible with/i,
+  ],
   ["busy", /in use|already|\block(?:ed)?\b|busy|temporarily unavailable|EADDRINUSE/i],
   ["refused", /denied|not permitted|privileges|EACCES|EPERM|Error\((?:1|13)\)|code: 13?\b/],
   ["room", /out of memory|cannot allocate|no space|exceed|too (?:large|big|many|small)|not enough|ENOMEM|Error\(12\)|code: 12\b/i],
@@ -42,7 +47,7 @@ const WHAT = [
   ["kernel", /\bkernel|initrd|\bdtb\b|\belf\b|vmlinux|\bImage\b/i],
   ["accelerator", /\bkvm|\bhvf|hypervisor|accelerat|virtuali[sz]ation/i],
   ["memory", /memory|\bRAM\b|huge ?pages?|memfd|\bmmap|backing store/i],
-  ["disk", /\bdisk|\bdrive|block|qcow2?|backing file|\bimage\b/i],
+  ["disk", /\bdisk|\bdrive|block|qcow2?|backing file|logical volume|\bimage\b/i],
   ["bus", /\bPCIe?\b|\bbus(?:es)?\b|\busb\b|\bscsi\b/i],
   ["cpu", /CPU mode|\bv?cpus?\b|\bsmp\b/i],
 ] as const satisfies Named<string>;
@@ -57,6 +62,8 @@ const BY_HOW: Readonly<Partial<Record<How, FailureKind>>> = {
   unbuilt: { kind: "not-built", values: { name: "a part" } },
   state: { kind: "other-state" },
   unknown: { kind: "not-of-machine", values: { what: "option" } },
+  twice: { kind: "twice" },
+  conflict: { kind: "conflict" },
   busy: { kind: "taken" },
 };
 
@@ -96,6 +103,7 @@ const BY_BOTH: Readonly<Record<What, readonly (readonly [how: readonly How[], gi
   disk: [
     [["refused"], { kind: "no-file", values: { errno: "EACCES" } }],
     [["missing"], { kind: "no-file", values: { errno: "ENOENT" } }],
+    [["busy"], { kind: "locked-disk" }],
     [["unsupported"], { kind: "not-of-machine", values: { what: "disk" } }],
   ],
   bus: [[["missing", "unsupported"], { kind: "no-bus" }]],
@@ -113,5 +121,5 @@ export function kindOfFailure(message: string, option = ""): FailureKind | undef
   if (how === undefined) return undefined;
   const what = first<What>(WHAT, message) ?? first<What>(WHAT, option);
   const given = what === undefined ? undefined : BY_BOTH[what].find(([hows]) => hows.includes(how))?.[1];
-  return BY_HOW[how] ?? given;
+  return given ?? BY_HOW[how];
 }

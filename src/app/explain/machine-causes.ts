@@ -223,6 +223,42 @@ export const MACHINE_CAUSES: readonly Cause[] = [
     ],
   },
   {
+    id: "twice",
+    says: "two parts of the configuration are at one place, or have one name: a drive's index or unit, an id, an address",
+    certain: true,
+    evidence: [sign("twice", 30, true)],
+    tries: ["give one of them another id, index or unit, or leave out the one that a front end has added by itself"],
+  },
+  {
+    id: "conflict",
+    says: "two options of the command line do not go together, or one needs another that is not there",
+    certain: true,
+    evidence: [sign("conflict", 30, true)],
+    tries: ["leave out the one that the message names, or give what it needs: -append and -initrd count with -kernel alone"],
+  },
+  {
+    id: "outside-memory",
+    says:
+      "the guest's kernel is one for another machine: it jumped to where this machine has neither RAM nor ROM, or there was no kernel at all",
+    certain: false,
+    evidence: [sign("outside-memory", 26, true)],
+    tries: ["take the machine that the kernel was built for: a Raspberry Pi's for -M raspi3b, an Image of arm64's defconfig for -M virt"],
+  },
+  {
+    id: "no-daemon",
+    says: "libvirt's daemon does not run, or is another one than the client asks: of the system, or of the user",
+    certain: true,
+    evidence: [sign("no-daemon", 30, true)],
+    tries: ["start it: `systemctl start libvirtd` (newer: virtqemud.socket), and see the URI: qemu:///system or qemu:///session"],
+  },
+  {
+    id: "other-host",
+    says: "Android's emulator runs images of the host's own architecture alone: one for arm64 needs a host of arm64",
+    certain: true,
+    evidence: [sign("other-host", 30, true)],
+    tries: ["take an image for the host (x86_64), or a host of arm64; QEMU itself emulates arm64 anywhere, slowly"],
+  },
+  {
     id: "no-program",
     says: "libvirt has no QEMU for this architecture: its package is not installed, or not where libvirt looks",
     certain: true,

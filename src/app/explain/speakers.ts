@@ -25,10 +25,13 @@ const SPEAKERS: readonly (readonly [has: string, pattern: RegExp, by: string])[]
 const QUOTED: readonly (readonly [has: string, pattern: RegExp, by: string])[] = [
   [
     "qemu-",
-    /\bqemu-(?:system-\w{1,20}(?:-headless)?|kvm): ?(?:(-\w[^:]{0,40}(?:[^:]|:(?! )){0,300}|\/[^:]{1,200}:\d{1,5}): )?(.{1,400})/,
+    /\bqemu-(?:system(?:-\w{1,20}){0,2}|kvm|\w{1,20}-softmmu): ?(?:: )?(?:(-\w(?:[^:]|:(?! )){0,300}|\/[^:]{1,200}:\d{1,5}): )?(.{1,400})/,
     "QEMU",
   ],
   ["qemu-", /\bqemu-system-\w{1,20}:(\/[^:]{1,200}:\d{1,5}): (.{1,400})/, "QEMU"],
+  // As Proxmox starts it; the kernel's KVM does not name options.
+  ["kvm: -", /(?:^|\s)kvm: (-\w(?:[^:]|:(?! )){0,300}): (.{1,400})/, "QEMU"],
+  ["TASK ERROR", /()TASK ERROR: (.{1,400})/, "Proxmox"],
   ["ion: ", /()unsupported configuration: (.{1,400})/, "libvirt"],
   ["error: ", /()\bXML error: (.{1,400})/, "libvirt"],
   ["failed: ", /()Call to vir\w{1,60} failed: (.{1,400})/, "libvirt"],

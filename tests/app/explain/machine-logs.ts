@@ -211,4 +211,33 @@ export const MACHINE_LOGS: readonly ReportedLog[] = [
     "vz-configuration",
     'Error Domain=VZErrorDomain Code=6 Description="The maximum supported number of active virtual machines"',
   ),
+  log("a device of PCs, by Proxmox", "other-machine", "kvm: -device vmgenid,guid=8a3e8b2e: 'vmgenid' is not a valid device model name"),
+  log(
+    "a flash of a newer QEMU",
+    "flash-size",
+    "kvm: cfi.pflash01 device '/machine/virt.flash1' requires 67108864 bytes, drive-efidisk0 block backend provides 4194304 bytes",
+  ),
+  log("two drives at one place", "twice", "QEMU exited from an error: qemu-aarch64-softmmu: : drive with bus=0, unit=0 (index=0) exists"),
+  log(
+    "a disk of another VM, on a Mac",
+    "locked-disk",
+    "qemu-aarch64-softmmu: -drive if=none,media=cdrom,id=cd0,readonly=on: Failed to lock byte 100",
+  ),
+  log("a command line without a kernel", "conflict", "qemu-system: -append only allowed with -kernel option"),
+  log("a kernel of another board", "outside-memory", "qemu-system-arm: Trying to execute code outside RAM or ROM at 0x10000000"),
+  log(
+    "a daemon that does not run",
+    "no-daemon",
+    "libvirtError: Failed to connect socket to '/var/run/libvirt/libvirt-sock': No such file or directory",
+  ),
+  log(
+    "an image of phones on a PC",
+    "other-host",
+    "PANIC: Avd's CPU Architecture 'arm64' is not supported by the QEMU2 emulator on x86_64 host.",
+  ),
+  log(
+    "a kernel of one board",
+    "other-cpu",
+    "Hardware name: linux,dummy-virt (DT)\nError: unrecognized/unsupported processor variant (0x410fb767).",
+  ),
 ];

@@ -108,6 +108,7 @@ export const ACCELERATOR_FORMS: readonly FormEntry[] = [
     "KVM virtualisation configured, but not available",
     "KVM support is not enabled on this machine",
     "invalid argument: KVM is not available",
+    "emulation currently requires hardware acceleration",
   ]
     .map(withoutAcceleration),
   ...["INFO: /dev/kvm does not exist", "KVM acceleration can NOT be used"].map((format) =>

@@ -88,6 +88,12 @@ export const BOOT_FORMS: readonly FormEntry[] = [
     says: ({ name }) => `the guest's kernel has pages of ${name}, and the CPU does not`,
     own: true,
   }),
+  kernel("Error: unrecognized/unsupported processor variant (0x%x)", {
+    names: ["name"],
+    sign: "other-cpu",
+    says: ({ name }) => `the kernel was not built for the CPU with MIDR 0x${name}`,
+    shared: true,
+  }),
   noInit("No working init found.", []),
   noInit("Requested init %s failed (error %d).", ["path", "errno"]),
   noInit("Failed to execute %s (error %d)", ["path", "errno"]),

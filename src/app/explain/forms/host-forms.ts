@@ -125,6 +125,12 @@ export const HOST_FORMS: readonly FormEntry[] = [
     ["wanted", "has"],
   ),
   flash(
+    "requires %d bytes, %s block backend provides %d bytes",
+    "size",
+    ({ wanted, has }) => `the machine's flash has ${wanted} bytes, and the file ${has}`,
+    ["wanted", "_", "has"],
+  ),
+  flash(
     "The contents of the first flash device may be specified with -bios or with -drive if=pflash",
     "twice",
     "the firmware is given by -bios and by a flash drive",

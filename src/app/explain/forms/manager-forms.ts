@@ -142,6 +142,40 @@ export const MANAGER_FORMS: readonly FormEntry[] = [
     .map((format) =>
       naming(libvirt, format, "not-of-machine", () => "the VM asks for what this machine does not have", { what: "device" })
     ),
+  ...["Use -machine help to list supported machines", "No machine specified, and there is no default"].map((format) =>
+    naming(qemu, format, "not-of-machine", () => "the machine of the command line is none that this QEMU has", { what: "machine" })
+  ),
+  naming(
+    qemu,
+    "Trying to execute code outside RAM or ROM at 0x%x",
+    "outside-memory",
+    (name) => `the guest jumped to 0x${name}, where there is no memory`,
+  ),
+  libvirt("Failed to connect socket to '%s': %s", {
+    names: ["path", "_"],
+    sign: "no-daemon",
+    says: ({ path }) => `nothing answers at libvirt's socket ${path}`,
+    only: ({ path }) => /libvirt|virt\w+d/.test(String(path)),
+    own: true,
+  }),
+  qemu("CPU Architecture '%s' is not supported by the QEMU2 emulator on %s host", {
+    names: ["name", "host"],
+    sign: "other-host",
+    says: ({ name, host }) => `Android's emulator has no ${name} on a host of ${host}`,
+    own: true,
+  }),
+  naming(
+    qemu,
+    "QEMU2 emulator does not support %s CPU architecture",
+    "other-host",
+    (name) => `Android's emulator has no ${name} on this host`,
+  ),
+  libvirt("QEMU/KVM cannot detect CPU flags on ARM", {
+    sign: "host",
+    says: "Proxmox knows no flags of arm64's CPUs: harmless",
+    own: true,
+    quiet: true,
+  }),
   ...notBacked("Connection refused", "ECONNREFUSED"),
   ...notBacked("No such file or directory", "ENOENT"),
   qemu("vmnet interface: general failure (possibly not enough privileges)", {
