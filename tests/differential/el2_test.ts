@@ -10,7 +10,7 @@ import { CORE_SIZE } from "../../src/cpu/core/state/layout.ts";
 import { type Cpu, parseCpu, withEl2 } from "../../src/cpu/isa/cpus/cpus.ts";
 import { systemRegisterText } from "../../src/cpu/isa/names/system-register-names.ts";
 import { readElf } from "../../src/kit/formats/elf.ts";
-import { stableQemuSystem } from "../../scripts/newest-qemu.ts";
+import { newestQemuSystem, stableQemuSystem } from "../../scripts/newest-qemu.ts";
 import { LONG, longTest } from "../support/long.ts";
 import { runNative } from "../support/oracles.ts";
 import { inFolder } from "../support/temporary-folder.ts";
@@ -22,7 +22,10 @@ const LAST_LINE = "end\n";
 /** Ten times what the guest takes. */
 const MOST_INSTRUCTIONS = 100_000_000;
 /** Armv8.2, less what has a part at EL2 that is not built. */
-const CPU = withEl2(parseCpu("v8.2,-FEAT_PMUv3p1,-FEAT_PMUv3,-FEAT_HAFDBS"));
+const PLAIN = "v8.2,-FEAT_PMUv3p1,-FEAT_PMUv3,-FEAT_HAFDBS", CPU = withEl2(parseCpu(PLAIN));
+/** Pointer authentication as QEMU's `max` has it. */
+const RANGES = "+FEAT_TLBIOS,+FEAT_TLBIRANGE",
+  POINTERS = "+FEAT_PAuth,+FEAT_PACQARMA5,+FEAT_EPAC,+FEAT_PAuth2,+FEAT_FPAC,+FEAT_FPACCOMBINE";
 /** QEMU's core of that version. */
 const QEMU_CPU = "neoverse-n1";
 const MIDR = 0x414fd0c1n, MPIDR = 0x8000_0000n;
@@ -62,10 +65,9 @@ async function runOnQemu(elf: string): Promise<string> {
 const registerOf = (esr: number) =>
   systemRegisterText((esr >>> 20 & 3) << 14 | (esr >>> 14 & 7) << 11 | (esr >>> 10 & 15) << 7 | (esr >>> 1 & 15) << 3 | esr >>> 17 & 7);
 
-/** The same of Debian's stable QEMU, which has FEAT_FGT. */
-async function runOnStableQemu(elf: string): Promise<string> {
-  const [program, ...args] = await stableQemuSystem();
-  const command = new Deno.Command(program, { args: [...args, ...QEMU_MACHINE.split(" "), "-cpu", "max", "-kernel", elf] });
+/** The same of a QEMU of Debian: of the stable release, which has FEAT_FGT, or the newest one. */
+async function runOnLaterQemu([program, ...args]: readonly string[], cpu: string, elf: string): Promise<string> {
+  const command = new Deno.Command(program, { args: [...args, ...QEMU_MACHINE.split(" "), "-cpu", cpu, "-kernel", elf] });
   const { stdout, stderr } = await command.output(), text = new TextDecoder().decode(stdout);
   assert.ok(text.endsWith(LAST_LINE), new TextDecoder().decode(stderr) + text.slice(-500));
   return text;
@@ -75,10 +77,11 @@ interface Run {
   readonly cpu: Cpu;
   /** Registers that the core does not hold read as zero; else they are an error. */
   readonly otherRegisters?: "zero";
+  readonly most?: number;
 }
 
 /** The text that the guest prints up to its SMC, which is PSCI SYSTEM_OFF. */
-function runOnEl2(elf: Uint8Array, options: CoreOptions, { cpu, otherRegisters }: Run = { cpu: CPU }): string {
+function runOnEl2(elf: Uint8Array, options: CoreOptions, { cpu, otherRegisters, most = MOST_INSTRUCTIONS }: Run = { cpu: CPU }): string {
   const pages = (CORE_SIZE + RAM_SIZE) / 0x1_0000;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const core = new WasmCore(memory, { base: RAM_BASE, size: RAM_SIZE, wasmAddress: CORE_SIZE }, { ...options, cpu });
@@ -94,8 +97,8 @@ function runOnEl2(elf: Uint8Array, options: CoreOptions, { cpu, otherRegisters }
   vcpu.setRegister("MIDR_EL1", MIDR);
   vcpu.setRegister("MPIDR_EL1", MPIDR);
   let output = "";
-  for (let now = 0; now < MOST_INSTRUCTIONS;) {
-    const exit = core.run(vcpu, now, MOST_INSTRUCTIONS - now, now);
+  for (let now = 0; now < most;) {
+    const exit = core.run(vcpu, now, most - now, now);
     now += exit.retired;
     if (exit.reason === ExitReason.Bus) {
       output += String.fromCharCode(Number(core.storeValue(vcpu, exit.esr) & 0xffn));
@@ -124,11 +127,33 @@ Deno.test("registers, exceptions and translations of EL2 are those of QEMU, with
 
 longTest("each field of FEAT_FGT's registers traps what it traps on QEMU, with and without E2H", () =>
   withGuest("traps.c", async (elf) => {
-    const expected = (await runOnStableQemu(elf)).split("\n"), image = await Deno.readFile(elf);
+    const expected = (await runOnLaterQemu(await stableQemuSystem(), "max", elf)).split("\n"), image = await Deno.readFile(elf);
     assert.ok(expected.length > 250, `${expected.length} lines`);
-    const run: Run = { cpu: withEl2(parseCpu("v8.2,-FEAT_PMUv3p1,-FEAT_PMUv3,-FEAT_HAFDBS,+FEAT_FGT")), otherRegisters: "zero" };
+    const run: Run = { cpu: withEl2(parseCpu(`${PLAIN},${POINTERS},${RANGES},+FEAT_FGT`)), otherRegisters: "zero" };
     for (const [tier, options] of Object.entries(TIERS)) compare(tier, runOnEl2(image, options, run).split("\n"), expected);
   }));
+
+longTest(
+  "codes of pointers and guarded pages are at each level those of QEMU, and HCR_EL2.API and APK trap what they trap there",
+  () =>
+    withGuest("pointers.c", async (elf) => {
+      const expected = (await runOnLaterQemu(await stableQemuSystem(), "max,pauth-qarma5=on", elf)).split("\n");
+      assert.ok(expected.length > 40_000, `${expected.length} lines`);
+      const image = await Deno.readFile(elf), run: Run = { cpu: withEl2(parseCpu(`${PLAIN},${POINTERS},+FEAT_BTI`)) };
+      for (const [tier, options] of Object.entries(TIERS)) compare(tier, runOnEl2(image, options, run).split("\n"), expected);
+    }),
+);
+
+longTest(
+  "TLBI of ranges and OS forms exist, trap and invalidate at each level as on QEMU",
+  () =>
+    withGuest("invalidations.c", async (elf) => {
+      const expected = (await runOnLaterQemu(await stableQemuSystem(), "max", elf)).split("\n"), image = await Deno.readFile(elf);
+      assert.ok(expected.length > 3000, `${expected.length} lines`);
+      const run: Run = { cpu: withEl2(parseCpu(`${PLAIN},${RANGES}`)) };
+      for (const [tier, options] of Object.entries(TIERS)) compare(tier, runOnEl2(image, options, run).split("\n"), expected);
+    }),
+);
 
 /** Random programs; a greater number finds more. */
 const PROGRAMS = LONG ? 40 : 3;
@@ -139,6 +164,33 @@ Deno.test("random programs of EL2 print in both tiers what they print on QEMU", 
     assert.ok(expected.length > 100 * PROGRAMS, `${expected.length} lines`);
     for (const [tier, options] of Object.entries(TIERS)) compare(tier, runOnEl2(image, options).split("\n"), expected);
   }, ["-DFIRST=1", `-DPROGRAMS=${PROGRAMS}`]));
+
+/** States of a program of programs.c, and how many programs a machine runs from its reset on. */
+const STATES = 150, TOGETHER = 2000;
+/** Of all: 10,000,000 states. */
+const STATE_PROGRAMS = Math.ceil(10_000_000 / STATES);
+
+longTest("random states of EL2 are in both tiers those of the newest QEMU", async () => {
+  const qemu = await newestQemuSystem(), most = TOGETHER * MOST_INSTRUCTIONS;
+  for (let first = 1; first <= STATE_PROGRAMS; first += TOGETHER) {
+    const programs = Math.min(TOGETHER, STATE_PROGRAMS + 1 - first);
+    const outputs = (shown: number): Promise<void> =>
+      withGuest("programs.c", async (elf) => {
+        const expected = (await runOnLaterQemu(qemu, QEMU_CPU, elf)).split("\n"), image = await Deno.readFile(elf);
+        for (const [tier, options] of Object.entries(TIERS)) {
+          const actual = runOnEl2(image, options, { cpu: CPU, most }).split("\n");
+          const different = expected.findIndex((line, at) => line !== actual[at]);
+          if (different < 0) continue;
+          // The program prints its states, which say what is different.
+          if (!shown) return await outputs(first + different);
+          compare(tier, actual, expected);
+        }
+        assert.equal(expected.length, programs + "end\n".split("\n").length, `${shown}: another difference when it is shown`);
+      }, [`-DFIRST=${first}`, `-DPROGRAMS=${programs}`, "-DDIGESTS", `-DSHOWN=${shown}`]);
+    await outputs(0);
+    console.log(`${(first + programs - 1) * STATES} states are equal`);
+  }
+});
 
 function compare(tier: string, actual: readonly string[], expected: readonly string[]): void {
   const differences = expected.flatMap((line, i) => line === actual[i] ? [] : [`line ${i + 1}: QEMU ${line}\n  el2 ${actual[i]}`]);

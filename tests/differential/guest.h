@@ -8,7 +8,17 @@ typedef unsigned int u32;
 #define MRS(name) ({ u64 v; __asm__ volatile("mrs %0, " #name : "=r"(v)::"memory"); v; })
 
 static volatile u32 *const uart = (u32 *)0x09000000;
+#ifdef DIGESTS
+/** Where text goes only into a digest (FNV-1a): printing takes far longer than what it is about. */
+static int is_digested;
+static u64 digest;
+static void put(char c) {
+  if (is_digested) digest = (digest ^ (unsigned char)c) * 0x100000001b3;
+  else *uart = c;
+}
+#else
 static void put(char c) { *uart = c; }
+#endif
 static void text(const char *s) { while (*s) put(*s++); }
 static void hex(u64 v) {
   int shift = 60;

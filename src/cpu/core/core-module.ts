@@ -120,6 +120,7 @@ export interface CoreExports {
   updateRegime(): void;
   /** Updates what pointer authentication derives from TCR_EL1, on CPUs that have it. */
   updatePointers?(): void;
+  updatePointersOfEl2?(): void;
   /** Updates the state that derives from the registers of the performance monitors, if any. */
   updateCounters?(): void;
   /** Updates what follows from the GIC's virtual CPU interface, with FEAT_EL2. */

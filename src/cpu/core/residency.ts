@@ -48,8 +48,10 @@ export class Residency implements CoreResidency {
         return cpu.WATCHING !== 0;
       },
     }, parts.names.includes("HCR_EL2"));
-    const { updateRegime, updatePointers, updateCounters, updateVirtualInterface } = exports;
-    this.#updates = [updateRegime, updatePointers, updateCounters, updateVirtualInterface].filter((update) => update !== undefined);
+    const { updateRegime, updatePointers, updatePointersOfEl2, updateCounters, updateVirtualInterface } = exports;
+    this.#updates = [updateRegime, updatePointers, updatePointersOfEl2, updateCounters, updateVirtualInterface].filter((update) =>
+      update !== undefined
+    );
     this.#hasEl2 = parts.names.includes("HCR_EL2");
     const [{ base, count }, stride] = this.#hasEl2 ? [EL2_CONTEXTS, EL2_CONTEXT_STRIDE] : [CONTEXTS, CONTEXT_STRIDE];
     for (let i = count - 1; i >= 0; i--) this.#free.push(base + i * stride);

@@ -87,8 +87,9 @@ export class InstructionSet {
     return unless.length > 0 && unless.every(this.has);
   }
 
-  #includes({ instruction: { feature, also } }: InstructionForm): boolean {
-    return (feature === undefined || this.has(feature)) && (also === undefined || this.has(also));
+  #includes(form: InstructionForm): boolean {
+    const { feature, also } = form.instruction;
+    return (feature === undefined || this.has(feature)) && (also === undefined || this.has(also)) && !this.#lacks(form);
   }
 }
 

@@ -61,6 +61,9 @@ enum { ISB = 0xd5033fdf, RET = 0xd65f03c0, NOP = 0xd503201f, ERET = 0xd69f03e0, 
 #define RW (1ul << 31)
 #define E2H (1ul << 34)
 
+/** PSTATE.ALLINT, which QEMU's `max` has (FEAT_NMI). */
+#define ALLINT (1ul << 13)
+
 static u64 host;
 /** Bits of ESR_EL2 that are not printed. */
 static u64 unshown;
@@ -104,10 +107,10 @@ static void run(const char *name, const u32 *words, int count, u64 pstate, u64 x
   if (shows) {
     text("EL1 "), hex(a.vector_el1), hex(MRS1(esr, "5_C2_0")), hex(MRS1(far, "6_C0_0")), hex(MRS1(elr, "4_C0_1") - start);
     // Flags stay as they are, which not every QEMU knows.
-    hex(MRS1(spsr, "4_C0_0")), hex(a.spsr & 0x0fffffff), put('\n');
+    hex(MRS1(spsr, "4_C0_0")), hex(a.spsr & 0x0fffffff & ~ALLINT), put('\n');
     return;
   }
-  text("EL2 "), hex(a.vector), hex(esr & ~unshown), hex(a.far), hex(a.elr - start), hex(a.spsr), hex(a.handler);
+  text("EL2 "), hex(a.vector), hex(esr & ~unshown), hex(a.far), hex(a.elr - start), hex(a.spsr & ~ALLINT), hex(a.handler);
   // Other exceptions leave it as it was.
   if (is_abort || esr >> 26 == 0x20) hex(a.hpfar);
   put('\n');

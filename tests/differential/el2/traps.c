@@ -21,8 +21,11 @@ static u64 traps_of(int reg) {
 }
 /** The bits of a register whose fields are for what both machines have. */
 static const u64 compared[] = {
-  0x3ff3ffffe0f, 0x2ff29db380b, 0x78fc03f003fdff, 0xeff, 0xdbf,
+  0x3ff3fffffff, 0x2ff29db39fb, 0x78fffffffffdff, 0xeff, 0xdbf,
 };
+
+/** HCR_EL2.APK and API: the keys of pointer authentication do not trap for another reason. */
+#define KEYS (3ul << 40)
 
 enum { READS = 1, WRITES = 2, OF_EL0 = 4 };
 static const struct { u32 reg, ways; } moves[] = {
@@ -34,6 +37,8 @@ static const struct { u32 reg, ways; } moves[] = {
   {TTBR0_EL1, 3}, {TTBR1_EL1, 3}, {VBAR_EL1, 3}, {REG(3, 0, 12, 12, 6), 3}, {REG(3, 0, 12, 12, 7), 3},
   {SPSR_EL1, 3}, {ELR_EL1, 3}, {SP_EL0, 3}, {CNTKCTL_EL1, 3}, {CURRENT_EL, 1}, {REG(3, 3, 4, 4, 0), 7}, {REG(3, 3, 4, 2, 0), 7},
   {REG(3, 0, 5, 3, 0), 1},
+  {REG(3, 0, 2, 1, 0), 3}, {REG(3, 0, 2, 1, 1), 3}, {REG(3, 0, 2, 1, 2), 3}, {REG(3, 0, 2, 1, 3), 3}, {REG(3, 0, 2, 2, 0), 3},
+  {REG(3, 0, 2, 2, 1), 3}, {REG(3, 0, 2, 2, 2), 3}, {REG(3, 0, 2, 2, 3), 3}, {REG(3, 0, 2, 3, 0), 3}, {REG(3, 0, 2, 3, 1), 3},
   {REG(2, 0, 0, 0, 5), 3}, {REG(2, 0, 0, 1, 5), 3}, {REG(2, 0, 0, 0, 4), 3}, {REG(2, 0, 0, 1, 6), 3}, {REG(2, 0, 0, 0, 7), 3},
   {REG(2, 0, 0, 2, 2), 3}, {REG(2, 0, 7, 8, 6), 3}, {REG(2, 0, 7, 9, 6), 3},
   {REG(2, 0, 1, 0, 4), 2}, {REG(2, 0, 1, 1, 4), 1}, {REG(2, 0, 0, 6, 2), 3}, {REG(2, 0, 1, 3, 4), 3},
@@ -43,8 +48,11 @@ static const u32 instructions[] = {
   0xd508711f, 0xd508751f, 0xd50b7522, 0xd5087622, 0xd5087642, 0xd5087a42, 0xd5087e42, 0xd50b7b22, 0xd50b7c22, 0xd50b7e22, 0xd50b7422,
   0xd5087802, 0xd5087822, 0xd5087842, 0xd5087862, 0xd5087902, 0xd5087922,
   0xd508831f, 0xd5088322, 0xd5088342, 0xd5088362, 0xd50883a2, 0xd50883e2,
+  0xd508811f, 0xd5088122, 0xd5088142, 0xd5088162, 0xd50881a2, 0xd50881e2,
+  0xd5088222, 0xd5088262, 0xd50882a2, 0xd50882e2, 0xd5088522, 0xd5088562, 0xd50885a2, 0xd50885e2,
+  0xd5088622, 0xd5088662, 0xd50886a2, 0xd50886e2,
   0xd508871f, 0xd5088722, 0xd5088742, 0xd5088762, 0xd50887a2, 0xd50887e2,
-  0xd50b7a22, ERET, 0xd4000021, 0xd4000022, 0xd4200020, NOP,
+  0xd50b7a22, ERET, 0xd69f0bff, 0xd69f0fff, 0xd4000021, 0xd4000022, 0xd4200020, NOP,
 };
 
 /** Whether an instruction goes to EL2 by a trap; the syndrome is that of `a`. */
@@ -94,7 +102,7 @@ int main(void) {
   MSR(sctlr_el2, 0x30c50830);
   for (int i = 0; i < 2; i++) {
     host = i ? E2H : 0;
-    control(0);
+    control(KEYS);
     text("E2H "), hex(i), put('\n');
     // EL0 may do what SCTLR_EL1 gives it.
     MSR1(sctlr, "1_C0_0", 0x30d00800 | 1 << 26 | 1 << 15 | 1 << 14);
@@ -106,7 +114,7 @@ int main(void) {
     probe_all(EL1H);
     probe_all(EL0);
     MSR(sctlr_el2, 0x30c50830 | 1 << 26 | 1 << 15 | 1 << 14);
-    control(TGE);
+    control(TGE | KEYS);
     text("TGE\n");
     probe_all(EL0);
     MSR(sctlr_el2, 0x30c50830);

@@ -18,6 +18,8 @@ export const ExceptionClass = {
   Smc: 0x17,
   /** MSR, MRS or SYS. */
   SystemRegister: 0x18,
+  /** The use of a key that EL2 traps (FEAT_PAuth). */
+  PointerUse: 0x09,
   /** ERET of EL1 that EL2 traps (FEAT_FGT). */
   ExceptionReturn: 0x1a,
   /** An authentication that failed (FEAT_FPAC). */

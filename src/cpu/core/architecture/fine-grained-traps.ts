@@ -1,6 +1,6 @@
 // The fields of FEAT_FGT's registers, each of which traps one register or instruction of EL1 and
 // EL0. Arm ARM D13.2.42 to D13.2.45, D13.3.6, D13.3.7. Fields of what EL2 does not have yet
-// (pointer authentication, performance monitors, ranges of TLBI) are left out, and so are RES0.
+// (performance monitors) are left out, and so are RES0.
 
 import type { FeatureName } from "../../isa/cpus/features.ts";
 
@@ -36,6 +36,9 @@ const SEVERAL: Readonly<Record<string, RegExp>> = {
   DBGBVRn_EL1: /^DBGBVR\d+_EL1$/,
   DBGWCRn_EL1: /^DBGWCR\d+_EL1$/,
   DBGWVRn_EL1: /^DBGWVR\d+_EL1$/,
+  ...Object.fromEntries(
+    ["APDAKey", "APDBKey", "APGAKey", "APIAKey", "APIBKey"].map((key) => [key, new RegExp(`^${key}(Lo|Hi)_EL1$`, "i")]),
+  ),
   DBGCLAIM: /^DBGCLAIM(SET|CLR)_EL1$/,
 };
 
@@ -55,6 +58,7 @@ const REGISTERS: readonly MoveTrap[] = [
   field(1, "AFSR1_EL1"),
   field(2, "AIDR_EL1", READ),
   field(3, "AMAIR_EL1"),
+  ...["APDAKey", "APDBKey", "APGAKey", "APIAKey", "APIBKey"].map((name, index) => field(4 + index, name, BOTH, "FEAT_PAuth")),
   field(9, "CCSIDR_EL1", READ),
   field(10, "CLIDR_EL1", READ),
   field(11, "CONTEXTIDR_EL1"),
@@ -135,6 +139,12 @@ const TLBI = [["VMALLE1", 0], ["VAE1", 1], ["ASIDE1", 2], ["VAAE1", 3], ["VALE1"
 const tlbi = (first: number, suffix: string, crm: number, feature?: FeatureName): readonly InstructionTrap[] =>
   TLBI.map(([name, op2], index) => ({ bit: first + index, name: `TLBI${name}${suffix}`, sys: [0, TLBI_CRN, crm, op2], feature }));
 
+/** The same of ranges: RVAE1, RVAAE1, RVALE1, RVAALE1. */
+const rangeTlbi = (first: number, suffix: string, crm: number): readonly InstructionTrap[] =>
+  TLBI.filter(([name]) => name.startsWith("VA")).map(([name, op2], index) => (
+    { bit: first + index, name: `TLBIR${name}${suffix}`, sys: [0, TLBI_CRN, crm, op2], feature: "FEAT_TLBIRANGE" }
+  ));
+
 const INSTRUCTIONS: readonly InstructionTrap[] = [
   { bit: 0, name: "ICIALLUIS", sys: [0, 7, 1, 0] },
   { bit: 1, name: "ICIALLU", sys: [0, 7, 5, 0] },
@@ -155,7 +165,10 @@ const INSTRUCTIONS: readonly InstructionTrap[] = [
   { bit: 16, name: "ATS1E1RP", sys: [0, 7, 9, 0], feature: "FEAT_PAN2" },
   { bit: 17, name: "ATS1E1WP", sys: [0, 7, 9, 1], feature: "FEAT_PAN2" },
   ...tlbi(18, "OS", 1, "FEAT_TLBIOS"),
+  ...rangeTlbi(24, "OS", 5),
   ...tlbi(28, "IS", 3),
+  ...rangeTlbi(34, "IS", 2),
+  ...rangeTlbi(38, "", 6),
   ...tlbi(42, "", 7),
   { bit: 51, name: "ERET" },
   { bit: 52, name: "SVC_EL0" },

@@ -55,6 +55,9 @@ export const Hcr = {
   TERR: 1n << 36n,
   /** External aborts go to EL2 (FEAT_RAS). */
   TEA: 1n << 37n,
+  /** Without them, accesses to the keys, and the use of keys that are on, trap (FEAT_PAuth). */
+  APK: 1n << 40n,
+  API: 1n << 41n,
 } as const;
 
 /** Bits of HCR_EL2 each of which turns stage 2 on. */

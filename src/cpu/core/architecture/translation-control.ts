@@ -30,8 +30,11 @@ export const Tcr = {
 export const SAME_FIELDS = 0xff3fn;
 /** TCR_EL1.EPD1. */
 export const NO_UPPER_HALF = 1n << BigInt(Tcr.EpdShift + Tcr.HalfShift);
-/** Fields that are elsewhere: lowest bit, mask, and lowest bit in TCR_EL1. PS, TBI, HA, HD, HPD. */
-export const MOVED_FIELDS = [[16, 7, Tcr.IpsShift], [20, 1, Tcr.Tbi0Shift], [21, 1, 39], [22, 1, 40], [24, 1, Tcr.Hpd0Shift]] as const;
+/** PS, TBI, HA, HD, HPD, TBID, which are elsewhere: lowest bit, mask, lowest bit in TCR_EL1. */
+export const MOVED_FIELDS = [
+  ...[[16, 7, Tcr.IpsShift], [20, 1, Tcr.Tbi0Shift], [21, 1, 39], [22, 1, 40], [24, 1, Tcr.Hpd0Shift]] as const,
+  [29, 1, Tcr.Tbid0Shift] as const,
+];
 
 /** TCR_EL2 without E2H as a TCR_EL1 whose upper half is disabled. */
 export function tcrOfSingle(tcr: bigint): bigint {

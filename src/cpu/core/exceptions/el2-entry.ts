@@ -175,10 +175,10 @@ function trapWhere(c: Code, library: Library, traps: Value | undefined, esr: Ope
   });
 }
 
-/** ERET of EL1 goes to EL2 by HFGITR_EL2; the function ends then. */
-export function trapReturn(c: Code, library: Library, features: ReadonlySet<FeatureName>): void {
-  const traps = isFinelyTrapped(c, fineTrapNamed("ERET"), features);
-  trapWhere(c, library, traps && isOfEl1(c.load("i32.load", CPU.PSTATE)).and(traps), syndrome(ExceptionClass.ExceptionReturn, 0));
+/** ERET of EL1 goes to EL2 by HFGITR_EL2, with an ISS; the function ends then. */
+export function trapReturn(c: Code, library: Library, features: ReadonlySet<FeatureName>, iss: Value = constant("i32", 0)): void {
+  const traps = isFinelyTrapped(c, fineTrapNamed("ERET"), features), esr = iss.or(syndrome(ExceptionClass.ExceptionReturn, 0));
+  trapWhere(c, library, traps && isOfEl1(c.load("i32.load", CPU.PSTATE)).and(traps), esr);
 }
 
 /** The same of SVC of EL1, and of an EL0 that is not a host's. ELR_EL2 is its own address. */

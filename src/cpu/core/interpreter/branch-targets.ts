@@ -10,6 +10,7 @@
 import { ExceptionClass, Pstate, SCTLR_BT_SHIFTS, syndrome } from "../architecture/exceptions.ts";
 import { Handler } from "../decoded/handlers.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
+import { regimeBank } from "../state/banks.ts";
 import { CPU, FetchEntry, Pending, TlbSet } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
 import { DECODED_OWNERS, DECODED_PAGE_SIZE, DECODED_PAGES } from "../state/layout.ts";
@@ -70,7 +71,7 @@ function definePermits(library: Library): void {
   c.if(matches(word, TargetWord.Brk), refuse);
   c.if(target.guarded, () => {
     c.if(type.eq(BY_PAGE).and(source.guarded.not()), () => c.set(type, 1));
-    c.return(permits(c, word, type));
+    c.return(permits(c, library, word, type));
   });
   c.result(constant("i32", 1));
 }
@@ -104,7 +105,7 @@ function defineEntry(library: Library): void {
   const word = c.let(c.call(callee(library, "currentWord")));
   const type = c.let(pstate.and(Pstate.BTYPE).shrU(BTYPE_SHIFT));
   c.if(c.load("i32.load", CPU.PAGE_FLAGS).and(TlbFlags.Guarded), () => {
-    c.if(permits(c, word, type).not(), () => {
+    c.if(permits(c, library, word, type).not(), () => {
       c.run(exceptionFunction(library, "raise"), type.or(syndrome(ExceptionClass.BranchTarget, 0)));
       c.return(constant("i32", 1));
     });
@@ -117,15 +118,15 @@ function defineEntry(library: Library): void {
 const matches = (word: Value, [mask, value]: typeof TargetWord[keyof typeof TargetWord]) => word.and(mask).eq(value);
 
 /** Whether an instruction of a guarded page may be reached by a branch of this type, 1 to 3. */
-function permits(c: Code, word: Value, type: Value): Value {
+function permits(c: Code, library: Library, word: Value, type: Value): Value {
   // BTI c refuses type 3, BTI j type 2, BTI jc no type, BTI without an operand each type.
   const operand = c.let(word.shrU(6).and(3));
   const byBti = operand.nonZero().and(operand.eq(3).or(type.add(operand).ne(4))).and(matches(word, TargetWord.Bti));
   const others = byBti.or(matches(word, TargetWord.Brk)).or(matches(word, TargetWord.Hlt));
   // PACIASP and PACIBSP are BTI c, also where FEAT_PAuth is hidden and they do nothing else;
-  // SCTLR_EL1.BT0 and BT1 say whether they refuse type 3.
+  // BT0 and BT1 of SCTLR_EL1, or BT0 and BT of SCTLR_EL2, say whether they refuse type 3.
   const shift = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).select(constant("i64", SCTLR_BT_SHIFTS[1]), SCTLR_BT_SHIFTS[0]);
-  const refuses = c.load("i64.load", CPU.SCTLR_EL1).shrU(shift).wrap().and(type.eq(3));
+  const refuses = regimeBank(c, library).load("i64.load", CPU.SCTLR_EL1).shrU(shift).wrap().and(type.eq(3));
   return others.or(matches(word, TargetWord.Pacixsp).and(refuses.and(1).not()));
 }
 

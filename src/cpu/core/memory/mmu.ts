@@ -185,7 +185,10 @@ function defineStage2Entry(c: Code): void {
  */
 function defineBranchTarget(c: Code, library: Library, features: ReadonlySet<FeatureName>): void {
   const va = c.parameter(0);
-  if (hasEl2(library)) c.if(isSingle(c), () => c.return(ignoresTop(tcrOf(c, library), constant("i32", 0)).select(va.shl(8).shrU(8), va)));
+  if (hasEl2(library)) {
+    const ignored = ignoresTopOfCode(tcrOf(c, library), constant("i32", 0), features);
+    c.if(isSingle(c), () => c.return(ignored.select(va.shl(8).shrU(8), va)));
+  }
   const ignored = ignoresTopOfCode(tcrOf(c, library), va.shrU(55).and(1).wrap(), features);
   c.result(ignored.select(va.shl(8).shrS(8), va));
 }

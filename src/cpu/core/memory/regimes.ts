@@ -17,16 +17,25 @@ export const regimeTcr = (library: Library) => library.get("regimeTcr", [], ["i6
 export const tcrOf = (c: Code, library: Library): Value => hasEl2(library) ? c.call(regimeTcr(library)) : c.load("i64.load", CPU.TCR_EL1);
 
 /** Whether the regime in use is that of EL2 without E2H. */
-export const isSingle = (c: Code): Value => c.load("i32.load", CPU.REGIME_BANK).nonZero().and(hcr(c).and(Hcr.E2H).eq(0n));
+export const isSingle = (c: Code): Value => c.load("i32.load", CPU.REGIME_BANK).nonZero().and(hasOneRange(c));
 
-/** `regimeTcr`. */
+/** () -> i64: TCR_EL2 in the form of TCR_EL1. */
+export const tcrOfEl2 = (library: Library) => library.get("tcrOfEl2", [], ["i64"]);
+
+/** Whether EL2's regime has one range of addresses. */
+export const hasOneRange = (c: Code): Value => hcr(c).and(Hcr.E2H).eq(0n);
+
+/** `regimeTcr` and `tcrOfEl2`. */
 export function defineRegimes(library: Library): void {
   const c = new Code(library.define("regimeTcr", [], ["i64"]));
   c.if(c.load("i32.load", CPU.REGIME_BANK).not(), () => c.return(c.load("i64.load", CPU.TCR_EL1)));
-  const tcr = c.let(c.load("i64.load", CPU.TCR_EL2));
-  c.if(isSingle(c).not(), () => c.return(tcr));
+  c.result(c.call(tcrOfEl2(library)));
+
+  const ofEl2 = new Code(library.define("tcrOfEl2", [], ["i64"]));
+  const tcr = ofEl2.let(ofEl2.load("i64.load", CPU.TCR_EL2));
+  ofEl2.if(hasOneRange(ofEl2).not(), () => ofEl2.return(tcr));
   const moved = MOVED_FIELDS.map(([from, mask, to]) => tcr.shrU(from).and(mask).shl(to));
-  c.result(moved.reduce((sum, field) => sum.or(field), tcr.and(SAME_FIELDS).or(NO_UPPER_HALF)));
+  ofEl2.result(moved.reduce((sum, field) => sum.or(field), tcr.and(SAME_FIELDS).or(NO_UPPER_HALF)));
 }
 
 /** Bits of a leaf, and of the controls of tables, that a regime without EL0 reads otherwise. */

@@ -419,6 +419,7 @@ function defineLevelMaintenance(library: Library, pool: TlbPoolLayout, features:
       const flush = (page: Value) => c.run(tlbFunction(library, "tlbFlushPage"), space, page);
       forEachPage(c, granulesOf(features), c.let(operand.shl(PAGE_SHIFT)), flush, tcr);
     });
+    if (features.has("FEAT_TLBIRANGE")) c.if(kind.eq(Tlbi.Range), () => flushRange(c, library, features, space, operand, tcr));
   };
   const vmid = c.let(c.load("i32.load8_u", CPU.VTTBR_EL2 + VMID_BYTE));
   forEachSpace(c, pool, (space) => {
@@ -460,12 +461,19 @@ const WIDE_RANGE_SHIFT = 16;
  * Drops the pages of a range. Arm ARM C5.5 (TLBI RVAE1): TG 47:46, SCALE 45:44, NUM 43:39, BaseADDR
  * 36:0 in pages of that size, or of 64 KiB with TCR_EL1.DS; the TTL is not needed.
  */
-function flushRange(c: Code, library: Library, features: ReadonlySet<FeatureName>, space: Value, operand: Value): void {
+function flushRange(
+  c: Code,
+  library: Library,
+  features: ReadonlySet<FeatureName>,
+  space: Value,
+  operand: Value,
+  tcr: Value = c.load("i64.load", CPU.TCR_EL1),
+): void {
   const field = (lowest: number, mask: number) => operand.shrU(lowest).and(mask);
   const granule = c.let(field(46, 3));
   // 4 KiB is 1, 16 KiB is 2, 64 KiB is 3; a TG of 0 is reserved.
   const shift = c.let(granule.sub(1).shl(1).add(PAGE_SHIFT));
-  const isWide = c.load("i64.load", CPU.TCR_EL1).and(Tcr.DS).nonZero();
+  const isWide = tcr.and(Tcr.DS).nonZero();
   const unit = features.has("FEAT_LPA2") ? isWide.select(constant("i64", WIDE_RANGE_SHIFT), shift) : shift;
   const va = c.let(operand.shl(64 - 37).shrS(64 - 37).shl(unit));
   const pages = c.let(field(39, 31).add(1).shl(field(44, 3).mul(5).add(1)).shl(shift.sub(PAGE_SHIFT)));

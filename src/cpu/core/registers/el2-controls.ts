@@ -96,6 +96,9 @@ const TRAPS: readonly (readonly [bit: keyof typeof Hcr, direction: RegisterMove,
 export const trapBits = (name: string, direction: RegisterMove): readonly (keyof typeof Hcr)[] =>
   TRAPS.filter(([, of, names]) => of === direction && names.includes(name)).map(([bit]) => bit);
 
+/** Whether a register is half a key of pointer authentication, which HCR_EL2.APK gives to EL1. */
+export const isKey = (name: string): boolean => /^AP[DI]?[ABG]+KEY(LO|HI)_EL1$/i.test(name);
+
 /** Registers of the debug communications channel, which EL0 has. */
 const CHANNEL: readonly string[] = ["MDCCSR_EL0", "DBGDTR_EL0", "DBGDTRRX_EL0"];
 
@@ -113,6 +116,7 @@ export function trapOf(c: Code, name: string, direction: RegisterMove, features:
   if (name === "CPACR_EL1") bits.push(load(c, CPU.CPTR_EL2).and(Cptr.TCPAC).nonZero());
   if (name === "CNTPCT_EL0") bits.push(forbidsTimer(c, Cnthctl.EL1PCTEN));
   if (name.startsWith("CNTP_")) bits.push(forbidsTimer(c, Cnthctl.EL1PCEN));
+  if (isKey(name)) bits.push(has(c, Hcr.APK).not());
   const finely = isFinelyTrapped(c, fineTrapOfMove(name, direction), features);
   if (finely) bits.push(finely);
   return bits.length ? isGuest(c).and(bits.reduce((any, bit) => any.or(bit))) : undefined;

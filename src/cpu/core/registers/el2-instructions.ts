@@ -15,6 +15,11 @@ import { type Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { isGuest } from "./el2-controls.ts";
 
+const RANGE = "FEAT_TLBIRANGE";
+/** CRm, the CPUs that an operation reaches, and the feature that has it. */
+type Scope = readonly [crm: number, cpus: number, feature?: FeatureName];
+type Tail<T extends readonly unknown[]> = T extends readonly [unknown, ...infer Rest] ? Rest : never;
+
 /** CRn of TLBI; the second is FEAT_XS's. */
 const TLBI_CRNS: readonly number[] = [8, 9];
 
@@ -71,8 +76,10 @@ function invalidateOf(c: Code, library: Library, { el, kind, scope }: Invalidati
   c.run(tlbiOf(library), kind, operand, el, scope, tcr);
 }
 
-/** Scopes of TLBI by CRm: this CPU, Inner Shareable. */
-const SCOPES = [[7, 0], [3, TlbiScope.AllCpus]] as const;
+/** Scopes of TLBI by CRm: this CPU, Inner Shareable, Outer Shareable (FEAT_TLBIOS). */
+const SCOPES: readonly Scope[] = [[7, 0], [3, TlbiScope.AllCpus], [1, TlbiScope.AllCpus, "FEAT_TLBIOS"]];
+/** The same of ranges. */
+const RANGE_SCOPES: readonly Scope[] = [[6, 0, RANGE], [2, TlbiScope.AllCpus, RANGE], [5, TlbiScope.AllCpus, RANGE]];
 /** The operations of EL2 by op2: the level whose translations go, and which of them. */
 const OPERATIONS: readonly (readonly [op2: number, el: 1 | 2, kind: number, vms?: number])[] = [
   // ALLE2, VAE2, ALLE1, VALE2, VMALLS12E1.
@@ -82,26 +89,36 @@ const OPERATIONS: readonly (readonly [op2: number, el: 1 | 2, kind: number, vms?
   [5, 2, Tlbi.Page],
   [6, 1, Tlbi.All],
 ];
-/** IPAS2E1IS, IPAS2LE1IS, IPAS2E1, IPAS2LE1: an entry does not tell its IPA. */
-const BY_IPA: readonly (readonly [fields: SysFields, scope: number])[] = [
-  ...[1, 5].map((op2) => [[4, 8, 0, op2], TlbiScope.AllCpus] as const),
-  ...[1, 5].map((op2) => [[4, 8, 4, op2], 0] as const),
+/**
+ * IPAS2E1 and IPAS2LE1 by CRm and op2, in the order of `SCOPES`, and the forms of ranges after
+ * them: an entry does not tell its IPA.
+ */
+const BY_IPA: readonly (readonly [crm: number, op2: number, ...scope: Tail<Scope>])[] = [
+  ...[1, 5].flatMap((op2) => [[4, op2, 0], [0, op2, TlbiScope.AllCpus], [4, op2 - 1, TlbiScope.AllCpus, "FEAT_TLBIOS"]] as const),
+  ...[2, 6].flatMap((op2) => [[4, op2, 0, RANGE], [0, op2, TlbiScope.AllCpus, RANGE], [4, op2 + 1, TlbiScope.AllCpus, RANGE]] as const),
 ];
 
-/** TLBI that only EL2 has. */
-export const TLBI_OF_EL2: readonly (readonly [fields: SysFields, invalidate: (c: Code, library: Library, operand: Value) => void])[] = [
-  ...SCOPES.flatMap(([crm, cpus]) =>
-    OPERATIONS.map(([op2, el, kind, vms = 0]) =>
-      [
-        [4, 8, crm, op2],
-        (c: Code, library: Library, operand: Value) => invalidateOf(c, library, { el, kind, scope: cpus | vms }, operand),
-      ] as const
+/** TLBI that only EL2 has, of a CPU. */
+export function tlbiOfEl2(
+  features: ReadonlySet<FeatureName>,
+): (readonly [fields: SysFields, invalidate: (c: Code, library: Library, operand: Value) => void])[] {
+  const form = (crm: number, op2: number, target: Invalidation) => ({ crm, op2, target });
+  const has = (feature: FeatureName | undefined) => feature === undefined || features.has(feature);
+  const forms = [
+    ...SCOPES.flatMap(([crm, cpus, feature]) =>
+      has(feature) ? OPERATIONS.map(([op2, el, kind, vms = 0]) => form(crm, op2, { el, kind, scope: cpus | vms })) : []
+    ),
+    ...RANGE_SCOPES.flatMap(([crm, scope, feature]) =>
+      has(feature) ? [1, 5].map((op2) => form(crm, op2, { el: 2, kind: Tlbi.Range, scope })) : []
+    ),
+    ...BY_IPA.flatMap(([crm, op2, scope, feature]) => has(feature) ? [form(crm, op2, { el: 1, kind: Tlbi.All, scope })] : []),
+  ];
+  return TLBI_CRNS.slice(0, features.has("FEAT_XS") ? 2 : 1).flatMap((crn) =>
+    forms.map(({ crm, op2, target }) =>
+      [[4, crn, crm, op2], (c: Code, library: Library, operand: Value) => invalidateOf(c, library, target, operand)] as const
     )
-  ),
-  ...BY_IPA.map(([fields, scope]) =>
-    [fields, (c: Code, library: Library, operand: Value) => invalidateOf(c, library, { el: 1, kind: Tlbi.All, scope }, operand)] as const
-  ),
-];
+  );
+}
 
 /** AT S12E1R, S12E1W, S12E0R and S12E0W: both stages. */
 export const AT_OF_BOTH: readonly (readonly [fields: SysFields, access: number])[] = [4, 5, 6, 7].map((op2) =>

@@ -14,7 +14,8 @@ import type { Code, Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { fineTrapRegisters } from "./fine-grained-registers.ts";
 import { constantRegister, type Encoding, masked, plain, type Privilege, readOnly, type SystemRegister } from "./system-register.ts";
-import { SCTLR_FLUSH, sctlrBits, translating } from "./system-registers.ts";
+import { updatePointers } from "./pointer-authentication.ts";
+import { SCTLR_FLUSH, sctlrBits, tcrWithPointers, translating } from "./system-registers.ts";
 import { TIMERS_OF_EL2, VIRTUAL_TIMER_OF_EL2 } from "./timer-registers.ts";
 
 const ALL_BITS = (1n << 64n) - 1n;
@@ -30,6 +31,7 @@ function hcrBits(features: ReadonlySet<FeatureName>): bigint {
     ["FEAT_VHE", Hcr.E2H],
     ["FEAT_LOR", Hcr.TLOR],
     ["FEAT_RAS", Hcr.TERR | Hcr.TEA],
+    ["FEAT_PAuth", Hcr.APK | Hcr.API],
   ] as const;
   return absent.reduce((bits, [feature, of]) => features.has(feature) ? bits : bits & ~of, all);
 }
@@ -52,7 +54,10 @@ function hcrEl2(features: ReadonlySet<FeatureName>): SystemRegister {
     c.store("i64.store", CPU.HCR_EL2, value.and(bits).or(Hcr.RW));
     // The tables of EL2 have another form.
     const changes = before.xor(hcr(c)).and(Hcr.E2H).nonZero();
-    c.if(changes, () => c.run(tlbFunction(library, "tlbFlushSpace"), spaceOf(c, library, 2)));
+    c.if(changes, () => {
+      c.run(tlbFunction(library, "tlbFlushSpace"), spaceOf(c, library, 2));
+      if (features.has("FEAT_PAuth")) c.run(updatePointers(library, 2));
+    });
     c.run(callee(library, "updateRegime"));
     c.drop(c.call(exceptionFunction(library, "takeInterrupt"), c.call(callee(library, "currentPc")).add(4)));
   });
@@ -74,6 +79,7 @@ export function el2Registers(features: ReadonlySet<FeatureName>): readonly Syste
     hcrEl2(features),
     masked("MDCR_EL2", [3, 4, 1, 1, 1], CPU.MDCR_EL2, features.has("FEAT_FGT") ? MDCR_BITS | Mdcr.TDCC : MDCR_BITS, 2),
     ...fineTrapRegisters(features),
+    tcrWithPointers(translating("TCR_EL2", [3, 4, 2, 0, 2], CPU.TCR_EL2, ALL_BITS, same, 2), features, 2),
     translating("SCTLR_EL2", [3, 4, 1, 0, 0], CPU.SCTLR_EL2, SCTLR_FLUSH, sctlrBits(features), 2),
     ...features.has("FEAT_VHE") ? HOST_REGISTERS : [],
     ...features.has("FEAT_LOR") ? LIMITED_ORDERING : [],
@@ -111,7 +117,6 @@ const EL2_REGISTERS: readonly SystemRegister[] = [
   masked("HSTR_EL2", [3, 4, 1, 1, 3], CPU.HSTR_EL2, LOW_32, 2),
   plain("HACR_EL2", [3, 4, 1, 1, 7], CPU.HACR_EL2, 2),
   translating("TTBR0_EL2", [3, 4, 2, 0, 0], CPU.TTBR0_EL2, 0n, same, 2),
-  translating("TCR_EL2", [3, 4, 2, 0, 2], CPU.TCR_EL2, ALL_BITS, same, 2),
   plain("VTTBR_EL2", [3, 4, 2, 1, 0], CPU.VTTBR_EL2, 2),
   active(
     "VTCR_EL2",

@@ -19,7 +19,7 @@ import { CPU } from "../state/cpu-state.ts";
 import { Access, callee, define as defineFunction } from "../state/functions.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { AT_OF_BOTH, AT_OF_EL2, DC_ZVA, inRegimeOfEl1, invalidateRegime, TLBI_OF_EL2, trapsInstruction } from "./el2-instructions.ts";
+import { AT_OF_BOTH, AT_OF_EL2, DC_ZVA, inRegimeOfEl1, invalidateRegime, tlbiOfEl2, trapsInstruction } from "./el2-instructions.ts";
 
 /** op1:CRn:CRm:op2 in 14 bits, as the instruction has them. */
 export function encodeSystemInstruction(op1: number, crn: number, crm: number, op2: number): number {
@@ -181,7 +181,7 @@ export function defineSystemInstructions(library: Library, features: ReadonlySet
     }
     if (hasEl2(library)) {
       const atEl2 = (body: () => void) => c.if(c.load("i32.load", CPU.PSTATE).and(Pstate.EL2), body, () => c.run(undefinedInstruction));
-      for (const [fields, invalidate] of TLBI_OF_EL2) on(fields, () => atEl2(() => invalidate(c, library, operand)));
+      for (const [fields, invalidate] of tlbiOfEl2(features)) on(fields, () => atEl2(() => invalidate(c, library, operand)));
       for (const [fields, access] of AT_OF_EL2) on(fields, () => atEl2(() => addressTranslate(c, library, operand, access)));
       for (const [fields, access] of AT_OF_BOTH) {
         on(fields, () => atEl2(() => inRegimeOfEl1(c, () => addressTranslate(c, library, operand, access, true))));

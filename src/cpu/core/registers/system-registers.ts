@@ -27,6 +27,7 @@ import { callee } from "../state/functions.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { pendingInterrupts, trapsZero } from "./el2-controls.ts";
+import { updatePointers } from "./pointer-authentication.ts";
 import { performanceRegisters, withEvent } from "./performance-registers.ts";
 import {
   constantRegister,
@@ -173,17 +174,16 @@ function sctlrEl1(features: ReadonlySet<FeatureName>): SystemRegister {
   };
 }
 
-/** TCR_EL1 of a CPU. */
-function tcrEl1(features: ReadonlySet<FeatureName>): SystemRegister {
-  const register = translating("TCR_EL1", [3, 0, 2, 0, 2], CPU.TCR_EL1, ALL_BITS, same);
+/** TCR of a level, which says where codes lie in pointers. */
+export function tcrWithPointers(register: SystemRegister, features: ReadonlySet<FeatureName>, el: 1 | 2): SystemRegister {
   if (!features.has("FEAT_PAuth")) return register;
   return {
     ...register,
     write: {
-      privilege: 1,
+      privilege: el,
       emit: (c, library, value) => {
         register.write!.emit(c, library, value);
-        c.run(library.get("updatePointers", [], []));
+        c.run(updatePointers(library, el));
       },
     },
   };
@@ -248,7 +248,7 @@ export const systemRegisters = (features: ReadonlySet<FeatureName>): readonly Sy
   ...features.has("FEAT_PMUv3") ? [...SYSTEM_REGISTERS.map(withEvent), ...performanceRegisters(features)] : SYSTEM_REGISTERS,
   cacheSize(features),
   sctlrEl1(features),
-  tcrEl1(features),
+  tcrWithPointers(translating("TCR_EL1", [3, 0, 2, 0, 2], CPU.TCR_EL1, ALL_BITS, same), features, 1),
   fpRegister("FPCR", [3, 3, 4, 4, 0], CPU.FPCR, fpcrMask(features)),
   ...EXTENSIONS.flatMap(([feature, register]) => features.has(feature) ? [register] : []),
 ];

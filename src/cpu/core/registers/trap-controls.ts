@@ -8,7 +8,7 @@ import { ExceptionClass, exceptionClass, Pstate } from "../architecture/exceptio
 import { type FineTrap, fineTrapNamed, fineTrapOfMove, fineTrapOfSys, type RegisterMove } from "../architecture/fine-grained-traps.ts";
 import { Cnthctl, Cptr, Hcr, Mdcr } from "../architecture/hypervisor-control.ts";
 import { IchHcr } from "../architecture/virtual-gic.ts";
-import { CHANNEL_OF_EL1, trapBits } from "./el2-controls.ts";
+import { CHANNEL_OF_EL1, isKey, trapBits } from "./el2-controls.ts";
 import { trapOfInstruction } from "./el2-instructions.ts";
 import type { RegisterName, VcpuState } from "./vcpu-state.ts";
 
@@ -23,6 +23,8 @@ type ControlRegisters = Pick<VcpuState, "getRegister">;
 type TrapControl = readonly [register: RegisterName, name: string, bits: bigint, whileClear?: true];
 
 const ofHcr = (name: keyof typeof Hcr): TrapControl => ["HCR_EL2", name, Hcr[name]];
+/** One that permits what it is for. */
+const permission = (name: keyof typeof Hcr): TrapControl => ["HCR_EL2", name, Hcr[name], true];
 const ofMdcr = (name: keyof typeof Mdcr): TrapControl => ["MDCR_EL2", name, Mdcr[name]];
 const ofInterface = (name: "TC" | "TALL0" | "TALL1" | "TDIR"): TrapControl => ["ICH_HCR_EL2", name, BigInt(IchHcr[name])];
 
@@ -49,6 +51,8 @@ export function trapControls(registers: ControlRegisters, esr: number): string[]
       const isOfEl0 = (registers.getRegister("SPSR_EL2") & BigInt(Pstate.ElMask)) === 0n;
       return namesOf(registers, fineControl(fineTrapNamed(isOfEl0 ? "SVC_EL0" : "SVC_EL1")));
     }
+    case ExceptionClass.PointerUse:
+      return namesOf(registers, [permission("API")]);
     case ExceptionClass.FpAccess:
       return floatingPointControls(registers);
     default:
@@ -88,6 +92,7 @@ function coarseControls(registers: ControlRegisters, { encoding, direction }: Tr
   if (op0 === 2) return [...debugControls(encoding), ofMdcr("TDE")];
   const held = trapBits(name, direction).map(ofHcr);
   if (held.length) return held;
+  if (isKey(name)) return [permission("APK")];
   if (name === "CPACR_EL1") return [["CPTR_EL2", "TCPAC", Cptr.TCPAC]];
   const timer = (bit: "EL1PCTEN" | "EL1PCEN"): TrapControl[] => {
     const shift = registers.getRegister("HCR_EL2") & Hcr.E2H ? Cnthctl.HostShift : 0;

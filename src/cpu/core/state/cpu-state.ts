@@ -564,6 +564,9 @@ export const CPU = {
   /** The spaces of EL1&0 that the vCPU has. i32. */
   TLB_GUEST: word(),
   TLB_OTHER_GUEST: word(),
+  /** `PAC_MASKS` and `PAC_HALF_BITS` of EL2's regime. i64. */
+  PAC_MASKS_EL2: field(8, 4),
+  PAC_HALF_BITS_EL2: field(8, 2),
 } as const;
 
 /** The address of a register of EL2's bank, less that of EL1's. */

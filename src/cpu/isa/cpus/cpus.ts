@@ -182,8 +182,8 @@ export function parseCpu(text: string): Cpu {
 
 /** Features with a part at EL2 that the core does not have yet. docs/design/el2.md §1. */
 const UNBUILT_AT_EL2: readonly FeatureName[] = [
-  ...["FEAT_PAuth", "FEAT_BTI", "FEAT_MOPS", "FEAT_PMUv3", "FEAT_CSV2_2", "FEAT_PAN3", "FEAT_E0PD", "FEAT_ECV", "FEAT_WFxT"] as const,
-  ...["FEAT_HAFDBS", "FEAT_LPA2", "FEAT_TTST", "FEAT_S2FWB", "FEAT_TLBIRANGE", "FEAT_IDST", "FEAT_SPECRES"] as const,
+  ...["FEAT_MOPS", "FEAT_PMUv3", "FEAT_CSV2_2", "FEAT_PAN3", "FEAT_E0PD", "FEAT_ECV", "FEAT_WFxT"] as const,
+  ...["FEAT_HAFDBS", "FEAT_LPA2", "FEAT_TTST", "FEAT_S2FWB", "FEAT_IDST", "FEAT_SPECRES"] as const,
 ];
 
 /**

@@ -125,6 +125,7 @@ function synchronous(vcpu: VcpuState, memory: FindMemory | undefined): Exit {
     case ExceptionClass.Svc:
       return { name: "SVC", ...sentBy(trapControls(vcpu, esr)) };
     case ExceptionClass.FpAccess:
+    case ExceptionClass.PointerUse:
       return { name: syndromeText(esr, 2), ...sentBy(trapControls(vcpu, esr)) };
     case ExceptionClass.SystemRegister: {
       const access = esr & 1 ? "read" : "write", register = esr >> 5 & 31;

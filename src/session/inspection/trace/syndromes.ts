@@ -16,6 +16,7 @@ const classNames = (lower: string, fp: string): ClassNames => ({
   [ExceptionClass.Hvc]: "HVC",
   [ExceptionClass.Smc]: "SMC",
   [ExceptionClass.SystemRegister]: "trapped system register",
+  [ExceptionClass.PointerUse]: "trapped use of pointer authentication",
   [ExceptionClass.ExceptionReturn]: "trapped ERET",
   [ExceptionClass.PointerAuthentication]: "failed pointer authentication",
   [ExceptionClass.InstructionAbortLower]: `instruction abort from ${lower}`,

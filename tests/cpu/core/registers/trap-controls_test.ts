@@ -10,7 +10,7 @@ import { parseCpu, withEl2 } from "../../../../src/cpu/isa/cpus/cpus.ts";
 import { systemRegisterNamed } from "../../../../src/cpu/isa/names/system-register-names.ts";
 import { Machine, RAM_BASE } from "../program.ts";
 
-const CPU = withEl2(parseCpu("v8.2,+FEAT_FGT,-FEAT_PMUv3p1,-FEAT_PMUv3,-FEAT_HAFDBS"));
+const CPU = withEl2(parseCpu("v8.2,+FEAT_FGT,+FEAT_PAuth,+FEAT_PACIMP,-FEAT_PMUv3p1,-FEAT_PMUv3,-FEAT_HAFDBS"));
 const CODE = RAM_BASE + 0x1000, EL2_VECTORS = RAM_BASE + 0x2000;
 
 /** Registers of each group that some control traps, and of none. */
@@ -20,15 +20,16 @@ const REGISTERS = [
   ..."cntv_ctl_el0 cntvct_el0 pmcr_el0 pmccntr_el0 pmintenset_el1 mdrar_el1 oslsr_el1 oslar_el1 mdccsr_el0 erridr_el1".split(" "),
   ..."icc_pmr_el1 icc_iar0_el1 icc_iar1_el1 icc_eoir1_el1 icc_dir_el1 icc_rpr_el1 icc_ctlr_el1 icc_sgi1r_el1 icc_igrpen0_el1".split(" "),
   ..."icc_igrpen1_el1 icc_bpr0_el1 icc_bpr1_el1 icc_ap0r0_el1 icc_ap1r0_el1 icc_hppir0_el1 icc_hppir1_el1 icc_sre_el1".split(" "),
+  ..."apiakeylo_el1 apdbkeyhi_el1 apgakeylo_el1".split(" "),
 ];
 /** DC ISW, DC CIVAC, IC IALLU, DC ZVA, TLBI VMALLE1, by op0:op1:CRn:CRm:op2. */
 const INSTRUCTIONS = [[0, 7, 6, 2], [3, 7, 14, 1], [0, 7, 5, 0], [3, 7, 4, 1], [0, 8, 7, 0]]
   .map(([op1, crn, crm, op2]) => 1 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2);
 
 const HOST_TIMERS = 3n << 10n, GUEST_TIMERS = 3n;
-/** Controls as a hypervisor has them: the timers are EL1's, and nothing traps. */
+/** Controls as a hypervisor has them: the timers and keys are EL1's, and nothing traps. */
 const NOTHING: Readonly<Partial<Record<RegisterName, bigint>>> = {
-  HCR_EL2: Hcr.RW,
+  HCR_EL2: Hcr.RW | Hcr.APK | Hcr.API,
   MDCR_EL2: 0n,
   CPTR_EL2: Cptr.Res1 & ~Cptr.TFP,
   CNTHCTL_EL2: GUEST_TIMERS,
@@ -92,7 +93,7 @@ Deno.test("an access that EL2 traps names the controls that are on for it, and o
       else if (names.length) assert.equal(isAccess(machine, word), false, `${direction} of ${name} with ${shown}: ${names}`);
     }
   }
-  const bits = "TVM TRVM TID1 TID2 TID3 TACR TSW TPCP TPU TTLB TDZ IMO".split(" ").map((name) => `HCR_EL2.${name}`);
+  const bits = "APK TVM TRVM TID1 TID2 TID3 TACR TSW TPCP TPU TTLB TDZ IMO".split(" ").map((name) => `HCR_EL2.${name}`);
   const others = ["MDCR_EL2.TDA", "MDCR_EL2.TDE", "MDCR_EL2.TDOSA", "MDCR_EL2.TDRA", "MDCR_EL2.TDCC", "MDCR_EL2.TPM", "CPTR_EL2.TCPAC"];
   const wanted = [...bits, ...others, "CNTHCTL_EL2.EL1PCTEN", "CNTHCTL_EL2.EL1PCEN", "ICH_HCR_EL2.TC", "ICH_HCR_EL2.TALL0"];
   for (const one of [...wanted, "ICH_HCR_EL2.TALL1", "ICH_HCR_EL2.TDIR"]) assert.ok(named.has(one), one);
@@ -117,6 +118,8 @@ Deno.test("controls of floating point and of instructions are named as CPTR_EL2 
   assert.deepEqual(named(0n, 0n), []);
   assert.deepEqual(named(Hcr.E2H, 0n), ["CPTR_EL2.FPEN"]);
   assert.deepEqual(named(Hcr.E2H, Cptr.FPEN), []);
+  const ofKey = (hcr: bigint) => (vcpu.setRegister("HCR_EL2", hcr), trapControls(vcpu, syndrome(ExceptionClass.PointerUse, 0)));
+  assert.deepEqual([Hcr.APK, Hcr.APK | Hcr.API].map(ofKey), [["HCR_EL2.API"], []]);
   vcpu.setRegister("HCR_EL2", Hcr.TWI | Hcr.TSC);
   assert.deepEqual(trapControls(vcpu, syndrome(ExceptionClass.Smc, 0)), ["HCR_EL2.TSC"]);
   assert.deepEqual([0, 1].map((instruction) => trapControls(vcpu, syndrome(ExceptionClass.Wfx, instruction))), [["HCR_EL2.TWI"], []]);
