@@ -48,7 +48,7 @@ export { type IpaBits, rootTables } from "./memory/stage2.ts";
 export type { Written } from "./memory/written-memory.ts";
 export { NOTED_GUESTS } from "./state/cpu-state.ts";
 export { type RegisterWrites, registerWrites } from "./registers/register-writes.ts";
-export { hostRegime, isBelowEl2, type Regime, regimeOf, registerOf, registersOf } from "./registers/regime.ts";
+export { el2Regime, hasEl2Guest, hostRegime, isBelowEl2, type Regime, regimeOf, registerOf, registersOf } from "./registers/regime.ts";
 export {
   DEVICE_BECAUSE,
   type DeviceAtomicAccess,

@@ -8,6 +8,9 @@
 // kernels an offset counts from its own place. CONFIG_KALLSYMS_ABSOLUTE_PERCPU, which only x86 has,
 // is not read.
 //
+// Xen has such a table as well (tools/symbols.c in its sources), in the layout of old kernels: the
+// addresses themselves, of 64 bits, are before the number of names.
+//
 // The memory is a guest's, which may have made it to cost time: places where a table may begin,
 // names, their characters, and steps of the search are bounded, and the search is in pieces, so
 // that a session answers meanwhile.
@@ -34,8 +37,8 @@ const NAMES_PER_MARKER = 256;
 const MINIMUM_SYMBOLS = 1000;
 /** Bytes that 256 names take at most, and how far before the tokens the markers are looked for. */
 const MOST_BEHIND_MARKER = 0x1_0000, MARKERS_WINDOW = 8 * MiB;
-/** The tokens of the ten digits: each one byte and a zero. */
-const DIGITS = 10, DIGITS_SIZE = 2 * DIGITS;
+/** Tokens of digits, each one byte and a zero: those of 0 to 8, as no name of Xen has a 9. */
+const DIGITS = 9, DIGITS_SIZE = 2 * DIGITS;
 const FIRST_DIGIT = "0".charCodeAt(0);
 /** Bytes of a token. */
 const TOKEN_MAX = 64;
@@ -49,8 +52,8 @@ const SYMBOLS_MAX = 1 << 20, NAME_MAX = 512, NAMES_MAX = 64 * MiB;
 const STEPS_MAX = 64 * MiB;
 /** Type and name of the symbol where the linker puts the first mapped code. */
 const START_OF_CODE = "T_stext";
-/** Tables begin at multiples of this, or of half of it. */
-const ALIGNMENT = 8;
+/** Tables begin at multiples of this, or of half of it; those of Xen at multiples of the other. */
+const ALIGNMENT = 8, XEN_ALIGNMENT = 256;
 
 /** Memory that a search would take too long in. */
 class TooMuch extends Error {}
@@ -143,7 +146,8 @@ function findTokens(bytes: Uint8Array, digits: number, work: Work): Tokens | und
     work.spend(TOKENS * (TOKEN_MAX + 1));
     const tokens = tokensFrom(bytes, start);
     if (!tokens) continue;
-    for (const index of [alignUp(tokens.end, ALIGNMENT), alignUp(tokens.end, ALIGNMENT / 2)]) {
+    for (const alignment of [ALIGNMENT, ALIGNMENT / 2, XEN_ALIGNMENT]) {
+      const index = alignUp(tokens.end, alignment);
       if (hasIndex(bytes, index, tokens.offsets)) return { start, texts: tokens.texts, end: index + 2 * TOKENS };
     }
   }
@@ -233,7 +237,10 @@ function* countNames(view: DataView, start: number, markers: Markers, work: Work
       if (marker >= markers.count || view.getUint32(markers.at + 4 * marker, true) !== at - start) return undefined;
     }
     const { length, body } = nameAt(view, at);
-    if (length === 0) return undefined;
+    if (length === 0) {
+      if (alignUp(at, XEN_ALIGNMENT) !== markers.at) return undefined;
+      break;
+    }
     at = body + length;
     count++;
   }
@@ -419,6 +426,7 @@ function* findLayout(
     ...behind.map((at) => based(memory, at, at + size, count)),
     // They are aligned to 4 bytes: a table that began after the first entry would be in order, too.
     ...behind.toReversed().map((at) => selfRelative(memory, at, count)),
+    absolute(memory, start - XEN_ALIGNMENT, count),
   ];
   for (const layout of layouts) if (layout && (yield* inOrder(memory, layout, count, code, work))) return layout;
   return undefined;
@@ -434,6 +442,14 @@ function selfRelative({ base, bytes }: KernelMemory, offsets: number, count: num
   const view = viewOf(bytes);
   if (offsets + 4 * count > bytes.length) return undefined;
   return { base, offset: (index) => offsets + 4 * index + view.getInt32(offsets + 4 * index, true) };
+}
+
+/** Xen's: addresses, and their number at `end`. */
+function absolute({ bytes }: KernelMemory, end: number, count: number): Layout | undefined {
+  const view = viewOf(bytes), first = end - alignUp(8 * count, XEN_ALIGNMENT);
+  if (first < 0 || view.getUint32(end, true) !== count) return undefined;
+  const base = view.getBigUint64(first, true);
+  return { base, offset: (index) => Number(view.getBigUint64(first + 8 * index, true) - base) };
 }
 
 /** Addresses never fall, and the code begins with a page in this memory. */

@@ -1,8 +1,8 @@
-// The image of a running kernel as its vCPUs see it: the mappings around the exception vectors,
-// which are in the kernel's code. A kernel that is a host (VHE) is in the regime of EL2, also while
-// a vCPU executes a guest of it.
+// The image of a running kernel, or of a hypervisor at EL2, as its vCPUs see it: the mappings
+// around its exception vectors, which are in its code. A kernel that is a host (VHE) is in the
+// regime of EL2, also while a vCPU executes a guest of it.
 
-import { type DebugCore, hostRegime, registersOf } from "../../cpu/core/interface.ts";
+import { type DebugCore, hostRegime, type Regime, registersOf } from "../../cpu/core/interface.ts";
 import { RAM_BASE } from "../../machine/hardware/memory-map.ts";
 import type { Ram } from "../../machine/hardware/ram.ts";
 import type { Vcpu } from "../../machine/hypervisor/inspect.ts";
@@ -21,27 +21,28 @@ const PIECE_PAGES = 1024;
 /** Virtual addresses of EL1's half, of at most 52 bits, have these. */
 const EL1_HALF = 0xfff0_0000_0000_0000n;
 
-/** The address of the RAM that a page of a vCPU is mapped to. */
-function pageAt(core: DebugCore, ram: Ram, { registers }: Vcpu, address: bigint): number | undefined {
-  const translation = core.questions.inspect(registers, address, "read", hostRegime(registers));
+/** The address of the RAM that a page of a vCPU's regime is mapped to. */
+function pageAt(core: DebugCore, ram: Ram, { registers }: Vcpu, address: bigint, regime = hostRegime(registers)): number | undefined {
+  const translation = core.questions.inspect(registers, address, "read", regime);
   return translation.ok && ram.contains(translation.pa, PAGE_SIZE) ? translation.pa : undefined;
 }
 
-/** The vectors of a vCPU's kernel. */
-export const kernelVectors = ({ registers }: Vcpu): bigint => registersOf(registers, hostRegime(registers)).getRegister("VBAR_EL1");
+/** The vectors of a vCPU's regime; without one of its kernel. */
+export const kernelVectors = ({ registers }: Vcpu, regime = hostRegime(registers)): bigint =>
+  registersOf(registers, regime).getRegister("VBAR_EL1");
 
 /** The page of a vCPU's vectors. */
-export const vectorsOf = (vcpu: Vcpu): bigint => kernelVectors(vcpu) & ~(PAGE - 1n);
+export const vectorsOf = (vcpu: Vcpu, regime?: Regime): bigint => kernelVectors(vcpu, regime) & ~(PAGE - 1n);
 
 /** Whether a page of a vCPU is mapped to RAM. */
-export function isMapped(core: DebugCore, ram: Ram, vcpu: Vcpu, page: bigint): boolean {
-  return pageAt(core, ram, vcpu, page) !== undefined;
+export function isMapped(core: DebugCore, ram: Ram, vcpu: Vcpu, page: bigint, regime?: Regime): boolean {
+  return pageAt(core, ram, vcpu, page, regime) !== undefined;
 }
 
-/** Whether a vCPU has vectors in the upper half, and they are mapped now. */
-export function hasKernelMemory(core: DebugCore, ram: Ram, vcpu: Vcpu): boolean {
-  const vectors = vectorsOf(vcpu);
-  return vectors >= EL1_HALF && isMapped(core, ram, vcpu, vectors);
+/** Whether a vCPU has vectors, those of a kernel in the upper half, and they are mapped now. */
+export function hasKernelMemory(core: DebugCore, ram: Ram, vcpu: Vcpu, regime?: Regime): boolean {
+  const vectors = vectorsOf(vcpu, regime), isKernel = regime === undefined || regime === "EL1&0";
+  return (isKernel ? vectors >= EL1_HALF : vectors !== 0n) && isMapped(core, ram, vcpu, vectors, regime);
 }
 
 /**
@@ -50,10 +51,16 @@ export function hasKernelMemory(core: DebugCore, ram: Ram, vcpu: Vcpu): boolean 
  * @param stands whether nothing changes the memory before the image has been read; else it is a
  *   copy
  */
-export function* readKernelMemory(core: DebugCore, ram: Ram, vcpu: Vcpu, stands: boolean): InPieces<KernelMemory | undefined> {
-  const page = (address: bigint) => pageAt(core, ram, vcpu, address);
+export function* readKernelMemory(
+  core: DebugCore,
+  ram: Ram,
+  vcpu: Vcpu,
+  stands: boolean,
+  regime?: Regime,
+): InPieces<KernelMemory | undefined> {
+  const page = (address: bigint) => pageAt(core, ram, vcpu, address, regime);
   const most = Math.min(MOST_PAGES, (ram.map.ramEnd - RAM_BASE) / PAGE_SIZE);
-  const middle = vectorsOf(vcpu);
+  const middle = vectorsOf(vcpu, regime);
   const pagesFrom = function* (start: bigint, step: bigint): InPieces<number[]> {
     const pages: number[] = [];
     for (let at = start, one = page(at); one !== undefined && pages.length < most; at += step, one = page(at)) {

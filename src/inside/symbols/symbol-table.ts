@@ -156,6 +156,11 @@ export class SymbolTable {
     return this.#all ??= Array.from({ length: this.size }, (_, index) => this.#list.symbol(index));
   }
 
+  /** Index of the first symbol after an address. */
+  after(address: bigint): number {
+    return this.#list.after(address);
+  }
+
   addressOf(index: number): bigint {
     return this.#list.address(index);
   }

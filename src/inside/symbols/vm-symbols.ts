@@ -1,7 +1,7 @@
 // The symbols of each VM: those of ELF files that were added, and those of a running Linux kernel,
 // which are found in its memory on demand.
 
-import { type DebugCore, Pstate } from "../../cpu/core/interface.ts";
+import { type DebugCore, hasEl2Guest, hostRegime, Pstate } from "../../cpu/core/interface.ts";
 import type { Hypervisor, Vcpu } from "../../machine/hypervisor/inspect.ts";
 import type { LineRange } from "../../kit/formats/dwarf/line-table.ts";
 import { type AddressRange, rangesOf } from "../../kit/formats/dwarf/lists.ts";
@@ -11,6 +11,7 @@ import { GivenFile } from "./given-file.ts";
 import { isModuleFile } from "./elf-symbols.ts";
 import { isNowhere, type LoadedSymbols, ModuleFile, type PlacedModule } from "./module-file.ts";
 import { readKallsyms } from "./kallsyms.ts";
+import { levelOf, LevelSymbols } from "./level-symbols.ts";
 import { hasKernelMemory, isMapped, kernelVectors, readKernelMemory, vectorsOf } from "./kernel-memory.ts";
 import { type InPieces, whole } from "../../kit/support/values/work.ts";
 import { placeText, type SymbolPlace, SymbolTable } from "./symbol-table.ts";
@@ -59,6 +60,8 @@ export class VmSymbols {
   /** Searches that have begun, by what is searched; for symbols the tables of stage 2. */
   readonly #searches = new Map<unknown, SymbolSearch>();
   #searching: Searching = "at once";
+  /** Of hypervisors at EL2, and of their guests. */
+  readonly #levels: LevelSymbols;
 
   /**
    * @param modulesOf modules that the kernel of a VM has loaded, at this instant: it loads and
@@ -68,7 +71,9 @@ export class VmSymbols {
     readonly core: DebugCore,
     readonly hypervisor: () => Hypervisor,
     readonly modulesOf: (vm: string) => readonly LoadedSymbols[] = () => [],
-  ) {}
+  ) {
+    this.#levels = new LevelSymbols(core, hypervisor, (of, pieces) => this.search(of, pieces));
+  }
 
   /**
    * Adds the symbols of an ELF file to a VM; later ones take precedence.
@@ -103,7 +108,7 @@ export class VmSymbols {
   moved(vm: string): bigint | undefined {
     const given = this.#given.get(vm);
     if (!given) return undefined;
-    for (const vcpu of this.vcpus(vm)) {
+    for (const vcpu of this.#withKernel(vm)) {
       const { registers } = vcpu, known = this.#moved.get(registers.stage2);
       if (known !== undefined) return known;
       const vectors = kernelVectors(vcpu);
@@ -245,7 +250,51 @@ export class VmSymbols {
 
   #tables(vm: string, look: boolean): SymbolTable[] {
     const kernel = this.#kernel(vm, look);
-    return [...this.#placed(vm).map(({ table }) => table), ...kernel ? [kernel] : []];
+    return [...this.#placed(vm).map(({ table }) => table), ...kernel ? [kernel] : this.#ownHypervisor(vm, look)];
+  }
+
+  /** The symbols of a hypervisor that is the VM's own program. */
+  #ownHypervisor(vm: string, look: boolean): readonly SymbolTable[] {
+    const [vcpu] = look ? this.vcpus(vm) : [];
+    return vcpu ? this.#levels.ofHypervisor(vcpu, []) : [];
+  }
+
+  /**
+   * The symbols of the code that a vCPU executes: of its VM, of the part of its kernel or another
+   * hypervisor at EL2, or of the kernel of a guest of that.
+   */
+  ofCode(vcpu: Vcpu): readonly SymbolTable[] {
+    const vm = this.#vmOf(vcpu);
+    switch (levelOf(vcpu)) {
+      case undefined:
+        return this.all(vm);
+      case "hypervisor": {
+        const own = this.ofKernel(vm);
+        return [...this.#placed(vm).map(({ table }) => table), ...this.#levels.ofHypervisor(vcpu, own)];
+      }
+      case "guest":
+        return this.ofGuest(vcpu);
+    }
+  }
+
+  /** The symbols of the guest that EL2 of a vCPU has now. */
+  ofGuest(vcpu: Vcpu): readonly SymbolTable[] {
+    const guest = this.#levels.guest(vcpu);
+    return guest ? [guest] : [];
+  }
+
+  /** The symbol of an address of the code that a vCPU executes. */
+  nameIn(vcpu: Vcpu, address: bigint): string | undefined {
+    return levelOf(vcpu) === undefined ? this.nameOf(this.#vmOf(vcpu), address) : nameIn(this.ofCode(vcpu), address);
+  }
+
+  #vmOf({ addressSpace }: Vcpu): string {
+    return addressSpace ? this.hypervisor().names.vm(addressSpace.vmid) : "?";
+  }
+
+  /** The vCPUs of a VM by which its kernel's memory can be read now. */
+  #withKernel(vm: string): Vcpu[] {
+    return this.vcpus(vm).filter(hasKernelOf);
   }
 
   /**
@@ -276,7 +325,7 @@ export class VmSymbols {
 
   /** Whether the kernel of a VM has become known. */
   #learn(vm: string): boolean {
-    for (const vcpu of this.vcpus(vm)) {
+    for (const vcpu of this.#withKernel(vm)) {
       const { stage2 } = vcpu.registers, { instructions } = vcpu.usage;
       if (this.#kernels.has(stage2)) return false;
       if (instructions < (this.#soughtAt.get(stage2) ?? 0)) continue;
@@ -289,7 +338,7 @@ export class VmSymbols {
   /** The symbols of a kernel that has not moved itself since they were found. */
   #found(vcpu: Vcpu): SymbolTable | undefined {
     const { stage2, pstate } = vcpu.registers, young = this.#young.get(stage2);
-    if (young?.vcpu === vcpu && (pstate & Pstate.ElMask) !== 0) {
+    if (young?.vcpu === vcpu && (pstate & Pstate.ElMask) !== 0 && hasKernelOf(vcpu)) {
       const stays = isMapped(this.core, this.hypervisor().machine.ram, vcpu, young.vectors);
       if (!stays) this.#kernels.delete(stage2);
       if (!stays || vcpu.usage.instructions >= BOOTED) this.#young.delete(stage2);
@@ -298,10 +347,11 @@ export class VmSymbols {
   }
 
   #kernel(vm: string, look: boolean): SymbolTable | undefined {
+    const ready = look ? this.#withKernel(vm) : [];
     for (const vcpu of this.vcpus(vm)) {
       const found = this.#found(vcpu), { stage2 } = vcpu.registers;
       if (found) return found;
-      if (!look) continue;
+      if (!ready.includes(vcpu)) continue;
       const key = `${stage2} ${kernelVectors(vcpu)}`;
       if (this.#none.has(key)) continue;
       const table = this.#search(vcpu, (hasMemory) => hasMemory && this.#none.add(key));
@@ -362,6 +412,9 @@ export class VmSymbols {
     return [...scheduler.vcpus].filter(of).sort((a, b) => a.index - b.index);
   }
 }
+
+/** Whether a vCPU's registers have the translation of its VM's kernel, and not that of a guest. */
+export const hasKernelOf = ({ registers }: Vcpu) => hostRegime(registers) !== "EL1&0" || !hasEl2Guest(registers);
 
 /** The place of an address in the first table that has one. */
 export function placeIn(tables: readonly SymbolTable[], address: bigint): SymbolPlace | undefined {

@@ -1,6 +1,7 @@
 // Events as rows of a timeline: per physical CPU the running vCPU; per VM its vCPUs with their run
-// time, calls and other activity, its interrupts, and the threads of its Linux with their system
-// calls and run time. Slices of one track nest: overlapping calls get another track.
+// time, calls and other activity, the world switches of a hypervisor at their EL2, its interrupts,
+// and the threads of its Linux with their system calls and run time. Slices of one track nest:
+// overlapping calls get another track.
 
 import { afterVm, vmIn, vmOfName, withoutKind } from "../../model/queries/ids.ts";
 import type { EventRow } from "../../model/queries/event-row.ts";
@@ -41,6 +42,9 @@ export class Timeline {
   /** The thread of Linux that runs on each vCPU, and since when. */
   readonly #tasks = new Map<string, { thread: Thread; since: number }>();
 
+  /** The guest of a vCPU's EL2 that runs on it, or the exit that EL2 handles, and since when. */
+  readonly #worlds = new Map<string, { readonly name: string; readonly since: number }>();
+
   /** @param vmids known VMIDs of the VMs by name: they become process ids */
   constructor(readonly vmids: ReadonlyMap<string, number>, rows: readonly EventRow[]) {
     const ordered = rows.map((row) => ({ row, start: Number(row.t), end: Number(row.end) }));
@@ -52,6 +56,7 @@ export class Timeline {
     }
     for (const pcpu of this.#running.keys()) this.#leave(pcpu, last);
     for (const vcpu of this.#tasks.keys()) this.#stop(vcpu, last);
+    for (const vcpu of this.#worlds.keys()) this.#leaveWorld(vcpu, last);
   }
 
   #add(row: EventRow, start: number, end: number): void {
@@ -61,6 +66,7 @@ export class Timeline {
     if (row.why !== null) fields.push(["reason", row.why]);
     const item = { name: row.name, category: row.kind, start, end, fields };
     if (row.task !== null) return this.#addTask(row, item, vcpu);
+    if (row.kind === "trap" && typeof row.fields.guest === "number") this.#switchWorld(row, row.fields.guest, vcpu, start);
     if (OPERATIONS.has(row.kind) && row.res !== null) {
       const name = row.refused ? `${row.name} -> ${row.res}` : row.name;
       this.items.push({ ...item, name, instant: false, track: this.#lane(vcpu, start, end) });
@@ -98,6 +104,24 @@ export class Timeline {
   #threadTrack({ vm, pid, tgid, comm }: Thread, what: string): number {
     const process = this.#track("process", String(tgid), this.#vmTrack(vm), vm, undefined, `${comm} ${tgid}`);
     return this.#track("thread", `${pid}${what}`, process, vm, undefined, `${comm} ${pid}${what}`);
+  }
+
+  /**
+   * EL2 of a vCPU enters a guest, or a guest leaves to it. A protecting hypervisor has its host as
+   * VMID 0.
+   */
+  #switchWorld({ name, fields: { guest_vcpu: own } }: EventRow, guest: number, vcpu: string, time: number): void {
+    this.#leaveWorld(vcpu, time);
+    const world = name !== "ERET" ? `EL2: ${name}` : guest === 0 ? "host (VMID 0)" : `VMID ${guest} vCPU ${own}`;
+    this.#worlds.set(vcpu, { name: world, since: time });
+  }
+
+  #leaveWorld(vcpu: string, time: number): void {
+    const world = this.#worlds.get(vcpu);
+    if (!world) return;
+    this.#worlds.delete(vcpu);
+    const { name, since } = world, track = this.#vcpuTrack(vcpu, "worlds");
+    this.items.push({ name, category: "trap", start: since, end: time, instant: false, track, fields: [] });
   }
 
   /** Another vCPU runs on a physical CPU. */

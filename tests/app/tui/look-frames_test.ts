@@ -248,6 +248,19 @@ Deno.test("L32: the first sentence of each reason has the object's name and none
   }
 });
 
+Deno.test("an exit of a guest of EL2 was not refused: its sentence says where it went, and its rule what sent it", () => {
+  const trapped = { kind: "trapped", call: "read TTBR0_EL1", err: "not entered since", object: "VMID 7 vCPU 0" } as const;
+  const lines = reasonLines(
+    { ...longReason(), ...trapped, rule: "HCR_EL2.TRVM sends it to EL2" },
+    plainLook("dark", "direct", "full"),
+    100,
+    40,
+  );
+  const sentence = lines.filter(({ role }) => role === "strong").map(({ text }) => text).join(" ").trim();
+  assert.equal(sentence, "read TTBR0_EL1 of VMID 7 vCPU 0 left to EL2, not entered since: HCR_EL2.TRVM sends it to EL2.");
+  assert.deepEqual(lines.flatMap(({ tint, right }) => tint === "badbg" ? right?.map(({ text }) => text) ?? [] : []), ["sent it"]);
+});
+
 Deno.test("L43: a list with more rows than room shows its position, and at the end it says so", async () => {
   for (const [width, height] of [[80, 24], [120, 30]] as const) {
     const rig = new Rig(width, height, { ascii: false }, "direct");

@@ -6,11 +6,14 @@ export const BASE = 0xffff_8000_8000_0000n;
 const CODE = BASE + 0x1_0000n;
 
 /**
- * The layouts of tables: as until 6.1.0, with the table by name of 6.1 to 6.3, since 6.4, and with
- * offsets from their own places, at a multiple of 8 and of 4.
+ * The layouts of tables: as until 6.1.0, with the table by name of 6.1 to 6.3, since 6.4, with
+ * offsets from their own places, at a multiple of 8 and of 4, and that of Xen.
  */
-export const LAYOUTS = ["oldest", "by-name", "behind", "self-relative", "self-relative-4"] as const;
+export const LAYOUTS = ["oldest", "by-name", "behind", "self-relative", "self-relative-4", "xen"] as const;
 export type Layout = typeof LAYOUTS[number];
+
+/** A token of Xen that is not the character itself, as no name has a 9; here another is that. */
+const NINE = "9".charCodeAt(0), OTHER_NINE = 2;
 
 /** Symbols in the order of addresses: `_stext`, some hundred others, and a long name. */
 export function exampleSymbols(): GuestSymbol[] {
@@ -25,25 +28,30 @@ export function exampleSymbols(): GuestSymbol[] {
  * A kernel's image with the tables of these symbols; a token is one character, but for one of
  * several.
  */
-export function kernelImage(symbols: readonly GuestSymbol[], layout: Layout): Uint8Array {
+export function kernelImage(symbols: readonly GuestSymbol[], layout: Layout, base = BASE): Uint8Array {
   const bytes = new Uint8Array(0x8_0000), view = new DataView(bytes.buffer);
   let at = 0x2_0000;
-  const half = layout === "self-relative-4", align = () => at = half ? at + 3 & ~3 : at + 7 & ~7;
-  const offset = ({ address }: GuestSymbol) => Number(address - BASE);
+  const half = layout === "self-relative-4", isXen = layout === "xen", alignment = half ? 4 : isXen ? 256 : 8;
+  const align = () => at = at + alignment - 1 & -alignment;
+  const offset = ({ address }: GuestSymbol) => Number(address - base);
   const based = () => {
     for (const symbol of symbols) view.setUint32((at += 4) - 4, offset(symbol), true);
     align();
-    view.setBigUint64(at, BASE, true);
+    view.setBigUint64(at, base, true);
     at += 8;
   };
   const early = layout === "oldest" || layout === "by-name";
   if (early) based();
+  if (isXen) {
+    for (const { address } of symbols) view.setBigUint64((at += 8) - 8, address, true);
+    align();
+  }
   view.setUint32(at, symbols.length, true);
-  at += 8;
+  at += Math.max(8, alignment);
   const names = at, markers: number[] = [];
   symbols.forEach(({ name, type }, index) => {
     if (index % 256 === 0) markers.push(at - names);
-    const text = `${type}${name}`.replaceAll("function", "\x01");
+    const text = `${type}${name}`.replaceAll("function", "\x01").replaceAll("9", isXen ? "\x02" : "9");
     if (text.length >= 0x80) bytes[at++] = 0x80 | text.length & 0x7f;
     bytes[at++] = text.length >= 0x80 ? text.length >> 7 : text.length;
     for (const character of text) bytes[at++] = character.charCodeAt(0);
@@ -61,7 +69,13 @@ export function kernelImage(symbols: readonly GuestSymbol[], layout: Layout): Ui
   const tokens = at, index: number[] = [];
   for (let token = 0; token < 256; token++) {
     index.push(at - tokens);
-    const text = token === 1 ? "function" : token >= 0x20 && token < 0x7f ? String.fromCharCode(token) : "";
+    const text = token === 1 || isXen && token === NINE
+      ? "function"
+      : token === OTHER_NINE
+      ? "9"
+      : token >= 0x20 && token < 0x7f
+      ? String.fromCharCode(token)
+      : "";
     for (const character of text) bytes[at++] = character.charCodeAt(0);
     at++;
   }

@@ -16,6 +16,8 @@ import {
   VMS,
 } from "../../../src/model/queries/tables.ts";
 import { answerDebugger, DEBUG_REGISTERS, type DebugSpace } from "../../../src/machine/hypervisor/interface.ts";
+import { eventRowsOf } from "../../../src/model/queries/event-row.ts";
+import { Timeline } from "../../../src/session/export/timeline.ts";
 import { reasonLines } from "../../../src/model/queries/texts/reason-text.ts";
 import { oneVm } from "../../../src/model/queries/debugged-vms.ts";
 import { targetDescription } from "../../../src/session/debug/target-description.ts";
@@ -25,6 +27,7 @@ import { hex } from "../../../src/kit/support/text/number-text.ts";
 import type { Guests } from "../../guests/guest.ts";
 import { Machine } from "../../cpu/core/program.ts";
 import { parseCpu, withEl2 } from "../../../src/cpu/isa/cpus/cpus.ts";
+import { BASE, exampleSymbols, kernelImage } from "../../inside/symbols/kernel-tables.ts";
 import { machineAtEl2, withEl2Program } from "../../support/el2-program.ts";
 
 /** Virtual time (ns) of a turn; and in which the program comes to each place. */
@@ -283,6 +286,29 @@ Deno.test("each exit of a guest to EL2 is an event, with its class, its call and
     ]);
   }));
 
+Deno.test("an exported trace has a lane of world switches for each vCPU: its guest, and EL2 with the exit that it handles", () =>
+  withEl2Program(["start.S", "guest.c"], async (elf) => {
+    const guests = await recorded(elf), answer = answered(guests, { table: "events", args: { kinds: "trap" } });
+    const { items, tracks } = new Timeline(new Map(), eventRowsOf(answer)), lane = tracks.find(({ name }) => name === "vCPU 0 worlds");
+    const worlds = items.filter(({ track, instant }) => track === lane?.uuid && !instant);
+    const inGuest = worlds.filter(({ name }) => name === "VMID 1 vCPU 0"), inEl2 = worlds.filter(({ name }) => name.startsWith("EL2: "));
+    assert.deepEqual(inEl2.map(({ name }) => name), [
+      "EL2: HVC",
+      "EL2: data abort from a lower level, read: translation fault, level 3",
+      "EL2: HVC",
+      "EL2: SMC",
+      "EL2: HVC",
+      "EL2: HVC",
+      "EL2: IRQ",
+      "EL2: HVC",
+    ]);
+    assert.equal(inGuest.length, inEl2.length);
+    // One begins where the other ends.
+    assert.ok(worlds.slice(1).every(({ start }, index) => start === worlds[index].end));
+    assert.ok(worlds.every(({ start, end }) => start <= end));
+    assert.equal(tracks.some(({ name }) => name === "vCPU 1 worlds"), false);
+  }));
+
 Deno.test("the machine stops at exits and entries of guests that a filter lets through, also by what came before", () =>
   withEl2Program(["start.S", "answers.c"], async (elf) => {
     const guests = await beforeGuests(elf), { system } = guests, { machine, stops } = system;
@@ -465,4 +491,71 @@ Deno.test("an exit names the bit of HCR_EL2 that sent it to EL2, where exactly o
       const exit = guestExit(registers, 0);
       assert.deepEqual([exit?.name, exit?.fields.by], [name, by]);
     }
+  }));
+
+/** Where a test puts a kernel's image: in memory of the machine, and of the guest (4 KiB pages). */
+const IMAGE_PA = 0x4160_0000, IMAGE_IPA = 0x8060_0000, IMAGE_VA = BASE;
+/** A block of 2 MiB at level 2. */
+const L2_BLOCK = BLOCK | AF;
+const indexAt = (address: bigint, level: number) => Number(address >> BigInt(12 + 9 * (3 - level)) & 0x1ffn);
+
+/** Puts the tables of levels 1 and 2 for the image. */
+function mapImage(guests: Guests, at: number, asSeen: number, address: bigint, output: number): void {
+  table(guests, at, { [indexAt(address, 1)]: BigInt(asSeen + 0x1000) | TABLE });
+  table(guests, at + 0x1000, { [indexAt(address, 2)]: BigInt(output) | L2_BLOCK });
+}
+
+Deno.test("code of a guest of EL2 has the names that the guest's kernel has in its memory, whichever guest that is", () =>
+  withEl2Program(["start.S", "guest.c"], async (elf) => {
+    const guests = await machineAtEl2(elf), { system } = guests, { ram } = system.machine;
+    const control = runTo(guests, GUEST + 4n), { registers: cpu } = control.vcpus()[0];
+    // Stage 2 has the image and its stage 1 for the guest in blocks of 2 MiB.
+    const root = 0x4120_0000, stage1 = 0x4140_0000;
+    table(guests, root, { 2: BigInt(root + 0x1000) | TABLE });
+    table(guests, root + 0x1000, { 2: BigInt(stage1) | L2_BLOCK | S2_RW, 3: BigInt(IMAGE_PA) | L2_BLOCK | S2_RW });
+    const asSeen = IMAGE_IPA - 0x20_0000;
+    table(guests, stage1, { [indexAt(IMAGE_VA, 0)]: BigInt(asSeen + 0x1000) | TABLE });
+    mapImage(guests, stage1 + 0x1000, asSeen + 0x1000, IMAGE_VA, IMAGE_IPA);
+    ram.write(IMAGE_PA, kernelImage(exampleSymbols(), "behind"));
+    const inGuest = (vmid: bigint) => {
+      cpu.setRegister("VTTBR_EL2", vmid << 48n | BigInt(root));
+      cpu.setRegister("TTBR1_EL1", BigInt(asSeen));
+      // T1SZ 16 (48 bits), TG1 4 KiB, EPD0.
+      cpu.setRegister("TCR_EL1", 16n << 16n | 2n << 30n | 16n | 1n << 7n);
+      cpu.setRegister("VBAR_EL1", IMAGE_VA + 0x1_0800n);
+      cpu.setRegister("SCTLR_EL1", cpu.getRegister("SCTLR_EL1") | 1n);
+      cpu.pc = IMAGE_VA + 0x1_0014n;
+      return [
+        symbol(guests),
+        frames(guests)[0].symbol,
+        answered(guests, { table: "code", args: { at: "host/0:pc", size: 1 } }).rows[0].symbol,
+      ];
+    };
+    assert.deepEqual(inGuest(5n), Array(3).fill("function_1+0x4"));
+    // The symbols that were found are the guest's, and not the VM's.
+    assert.equal(system.symbols.kernelOf("host"), undefined);
+    // Another guest at the same addresses has its own.
+    ram.write(IMAGE_PA, kernelImage(exampleSymbols().map((one) => ({ ...one, name: one.name.replace("function", "other") })), "behind"));
+    assert.deepEqual(inGuest(6n), Array(3).fill("other_1+0x4"));
+    assert.deepEqual(inGuest(5n), Array(3).fill("function_1+0x4"));
+  }));
+
+Deno.test("a hypervisor with a table of symbols in its memory, as Xen has, names its code without a file", () =>
+  withEl2Program(["start.S", "guest.c"], async (elf) => {
+    const guests = await machineAtEl2(elf), { system } = guests, [main] = ["main"].map((name) => symbolAt(guests, name));
+    const { registers: cpu } = runTo(guests, main).vcpus()[0], root = 0x4120_0000, address = 0xa0_0000_0000n & 0x7f_ffe0_0000n;
+    mapImage(guests, root, root, address, IMAGE_PA);
+    const moved = address - BASE;
+    system.machine.ram.write(
+      IMAGE_PA,
+      kernelImage(exampleSymbols().map((one) => ({ ...one, address: BigInt.asUintN(64, one.address + moved) })), "xen", address),
+    );
+    cpu.setRegister("TTBR0_EL2", BigInt(root));
+    cpu.setRegister("TCR_EL2", TCR);
+    cpu.setRegister("VBAR_EL2", address + 0x1_0800n);
+    cpu.setRegister("SCTLR_EL2", cpu.getRegister("SCTLR_EL2") | 1n);
+    cpu.pc = address + 0x1_0014n;
+    assert.deepEqual([symbol(guests), frames(guests)[0].symbol], ["function_1+0x4", "function_1+0x4"]);
+    // By name, too.
+    assert.equal(rowsOf(CODE, answered(guests, { table: "code", args: { at: "host:function_2", size: 1 } }))[0].label, "function_2");
   }));

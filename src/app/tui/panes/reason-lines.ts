@@ -75,6 +75,7 @@ export function reasonLines(row: Reason, look: Look, width: number, height: numb
 /** The refused operation, its object, and the reason, in a sentence. */
 function sentenceOf(row: Reason): string {
   if (row.ended !== null) return `${withoutKind("vm", row.ended)} ended: ${row.err}: ${row.rule}.`;
+  if (row.kind === "trapped") return `${row.call} of ${row.object} left to EL2, ${row.err}: ${row.rule}.`;
   const asked = chainOf(row).at(-1)?.name ?? row.call;
   return `${asked}${row.object ? ` of ${row.object}` : ""} was refused: ${row.rule}.`;
 }
@@ -123,7 +124,7 @@ function chainLines(row: Reason, look: Look): Line[] {
         bold: true,
       },
     ],
-    right: [{ text: "failed here", role: "bad", bold: true }],
+    right: [{ text: row.kind === "trapped" ? "sent it" : "failed here", role: "bad", bold: true }],
     tint: "badbg",
     bar: "bad",
   });

@@ -24,23 +24,36 @@ const hasBits = (state: Levels, bits: bigint): boolean => (state.getRegister("HC
 export function regimeOf(state: Levels): Regime {
   if (!state.hasEl2) return "EL1&0";
   const level = state.pstate & Pstate.ElMask;
-  if (level === Pstate.EL2) return hasBits(state, Hcr.E2H) ? "EL2&0" : "EL2";
+  if (level === Pstate.EL2) return el2Regime(state);
   return level === 0 && hasBits(state, Hcr.E2H | Hcr.TGE) ? "EL2&0" : "EL1&0";
 }
 
-/** The regime of an operating system that the CPU was started with: EL2's where it is a host. */
-export const hostRegime = (state: Levels): Regime => state.hasEl2 && hasBits(state, Hcr.E2H) ? "EL2&0" : "EL1&0";
+/** The regime of EL2's own code. */
+export const el2Regime = (state: Levels): Regime => hasBits(state, Hcr.E2H) ? "EL2&0" : "EL2";
+
+/** Addresses of TTBR1. */
+const UPPER_HALF = 1n << 55n;
+
+/**
+ * The regime of an operating system that the CPU was started with: EL2's where it is a host, whose
+ * vectors are in the upper half. A hypervisor may have E2H for itself alone (Linux's hVHE).
+ */
+export const hostRegime = (state: Levels): Regime =>
+  state.hasEl2 && hasBits(state, Hcr.E2H) && (state.getRegister("VBAR_EL2") & UPPER_HALF) !== 0n ? "EL2&0" : "EL1&0";
 
 /** VTTBR_EL2.VMID. */
 const VMID_SHIFT = 48n;
 
 /**
- * Whether a vCPU executes a guest of its EL2: EL1 or EL0 through the tables of VTTBR_EL2. A
- * protecting hypervisor runs its own host with such tables, too, as VMID 0 (pKVM).
+ * Whether EL1 and EL0 of a vCPU are a guest of its EL2 now, also while EL2 handles an exit of it. A
+ * protecting hypervisor runs its own host with tables, too, as VMID 0 (pKVM).
  */
-export const isBelowEl2 = (state: Levels): boolean =>
-  state.hasEl2 && regimeOf(state) === "EL1&0" && (state.getRegister("HCR_EL2") & STAGE2_ON) !== 0n &&
+export const hasEl2Guest = (state: Levels): boolean =>
+  state.hasEl2 && (state.getRegister("HCR_EL2") & STAGE2_ON) !== 0n && !hasBits(state, Hcr.E2H | Hcr.TGE) &&
   state.getRegister("VTTBR_EL2") >> VMID_SHIFT !== 0n;
+
+/** Whether a vCPU executes such a guest. */
+export const isBelowEl2 = (state: Levels): boolean => hasEl2Guest(state) && regimeOf(state) === "EL1&0";
 
 /** The register of a regime that corresponds to one of EL1. */
 export const registerOf = (name: RegisterName, regime: Regime): RegisterName => regime === "EL1&0" ? name : OF_EL2.get(name) ?? name;

@@ -4,7 +4,7 @@
 
 import {
   EL2_REGISTERS,
-  hostRegime,
+  el2Regime,
   pointerMask,
   Pstate,
   type Regime,
@@ -273,9 +273,7 @@ interface PagePiece {
 
 /** The translation regime of a level; undefined: that in use. */
 function regimeAt({ registers }: Vcpu, space: "va" | "el1" | "el2"): Regime | undefined {
-  if (space !== "el2") return space === "el1" ? "EL1&0" : undefined;
-  const ofHost = hostRegime(registers);
-  return ofHost === "EL1&0" ? "EL2" : ofHost;
+  return space === "el2" ? el2Regime(registers) : space === "el1" ? "EL1&0" : undefined;
 }
 
 /** The physical address of an address in a space; undefined if nothing is mapped. */

@@ -2,6 +2,7 @@
 // one event, whatever else is traced: of several reports the first counts.
 
 import { ExceptionClass, exceptionClass, type Exit } from "../../../cpu/core/interface.ts";
+import { systemRegisterNumber, systemRegisterText } from "../../../cpu/isa/names/system-register-names.ts";
 import { Icc, iccKey, isSpecial } from "../gic/gic-registers.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
@@ -14,13 +15,9 @@ interface RegisterEncoding {
   readonly op2: number;
 }
 
-const ICC_NAMES: ReadonlyMap<number, string> = new Map(Object.entries(Icc).map(([name, key]) => [key, `ICC_${name}_EL1`]));
-
-/** `ICC_PMR_EL1`, or the generic name S3_0_C4_C6_0. */
-function registerName({ op0, op1, crn, crm, op2 }: RegisterEncoding): string {
-  const icc = op0 === 3 && op1 === 0 ? ICC_NAMES.get(iccKey(crn, crm, op2)) : undefined;
-  return icc ?? `S${op0}_${op1}_C${crn}_C${crm}_${op2}`;
-}
+/** `ICC_PMR_EL1`; the generic name S3_1_C15_C0_0 of a register that has no other. */
+const registerName = ({ op0, op1, crn, crm, op2 }: RegisterEncoding): string =>
+  systemRegisterText(systemRegisterNumber(op0, op1, crn, crm, op2)).toUpperCase();
 
 /** MRS or MSR of a register that traps; `value` is undefined if the access is undefined. */
 export function traceRegister(vcpu: Vcpu, register: RegisterEncoding, isRead: boolean, value: bigint | undefined): void {

@@ -1,6 +1,6 @@
 // Why instructions of the guests of a VM's EL2 went there, and how that answered: rows of reasons,
 // from the recorded exits and entries, and from the registers of vCPUs that are in EL2 now; not
-// calls and interrupts.
+// calls, waits and interrupts.
 
 import type { TraceEvent, TraceKind } from "../../../machine/abi/trace.ts";
 import { eventName } from "../../../machine/abi/trace.ts";
@@ -19,8 +19,8 @@ import type { View } from "../readers/inspected.ts";
 import { plain } from "../readers/objects/read-trace.ts";
 
 const TRAPS: ReadonlySet<TraceKind> = new Set(["trap"]);
-/** Exits that a guest asks for, and those of interrupts. */
-const OTHERS: ReadonlySet<string> = new Set(["HVC", "IRQ", "FIQ", "SError"]);
+/** Exits that a guest asks for, as calls and waits, and those of interrupts. */
+const OTHERS: ReadonlySet<string> = new Set(["HVC", "WFI", "WFE", "IRQ", "FIQ", "SError"]);
 /** Nobody has seen EL2 enter the guest again. */
 const LEFT = "not entered since";
 /** EL2 is at it now. */
@@ -60,7 +60,7 @@ export function* handledExitRows(view: View): Generator<RowOf<typeof REASONS>> {
     if (seen && seen.name !== "ERET" && seen.fields.pc === exit.fields.pc) continue;
     const row = exitRow({ ...exit, vcpu: name }, formatId({ kind: "reg", vm: view.vmNameOf(addressSpace), index, name: "esr_el2" }));
     // Going back to it records it.
-    const command = hint("back", { event: allOf(["kind=trap", isExactly("vcpu", row.asked_by)]) });
+    const command = hint("back", { event: allOf(["kind=trap", "name!=ERET", "text~VMID", isExactly("vcpu", row.asked_by)]) });
     yield { ...row, ...commandOf(command), err: HANDLED, rule: `${row.rule}; by the registers: ${INFERRED}` };
   }
 }

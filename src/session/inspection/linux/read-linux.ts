@@ -7,6 +7,7 @@ import { LinuxKernel } from "../../../inside/linux/kernel/kernel.ts";
 import type { PhysicalMemory, VirtualMemory } from "../../../inside/linux/kernel/memory.ts";
 import { Reading } from "../../../inside/linux/kernel/reading.ts";
 import type { LoadedModule } from "../../../inside/linux/kernel/loaded-modules.ts";
+import { hasKernelOf } from "../../../inside/symbols/vm-symbols.ts";
 import { LINUX_READERS } from "../../../inside/linux/readers.ts";
 import { tasksNamed } from "../../../inside/linux/structures/tasks.ts";
 import type { Gap } from "../../../model/queries/facts/gap.ts";
@@ -109,11 +110,11 @@ export function findReading(view: View, space: AddressSpace): Reading | undefine
     new Reading(vm, kernel, memoryOf(view, space, kernel), vcpus.map(({ registers }) => registers).filter(isInKernel), view.now);
   const known = KERNELS.get(space);
   if (known && vcpus.some(({ registers }) => known.isUsedBy(translationOf(registers)))) return readingOf(known);
-  const { symbols } = view.system, tables = vcpus.length ? symbols.ofKernel(vm) : [];
-  if (!tables.length) return undefined;
-  const physical = physicalMemory(view, space);
-  for (const { registers } of vcpus) {
-    const kernel = LinuxKernel.find({ physical, registers: translationOf(registers), tables });
+  const { symbols } = view.system, physical = physicalMemory(view, space);
+  for (const vcpu of vcpus) {
+    const { registers } = vcpu,
+      tables = hasKernelOf(vcpu) ? symbols.ofKernel(vm) : isFirstGuest(registers, vcpus) ? symbols.ofGuest(vcpu) : [];
+    const kernel = tables.length ? LinuxKernel.find({ physical, registers: translationOf(registers), tables }) : undefined;
     if (!kernel) continue;
     symbols.search(space, () => learned(space, kernel, physical));
     break;
@@ -122,6 +123,18 @@ export function findReading(view: View, space: AddressSpace): Reading | undefine
   const found = KERNELS.get(space);
   return found && readingOf(found);
 }
+
+/**
+ * Whether a vCPU has the first guest of its EL2: of Xen dom0, whose memory has the addresses of the
+ * VM. Another guest's is elsewhere, and no kernel is found there.
+ */
+function isFirstGuest(registers: Vcpu["registers"], vcpus: readonly Vcpu[]): boolean {
+  const vmid = (vttbr: bigint) => vttbr >> VMID_SHIFT, entered = vcpus.flatMap((vcpu) => vcpu.registers.guests.entries);
+  const own = vmid(registers.getRegister("VTTBR_EL2"));
+  return entered.every(({ vttbr }) => vmid(vttbr) === 0n || vmid(vttbr) >= own);
+}
+
+const VMID_SHIFT = 48n;
 
 function* learned(space: AddressSpace, kernel: LinuxKernel, physical: PhysicalMemory): InPieces<void> {
   yield* kernel.learn(physical);

@@ -13,7 +13,7 @@ const hasOther = ({ system }: View): boolean => system.symbols.core.cpu.features
 /** Refuses what is about these things of Gunyah's, if any, where the hypervisor is another. */
 function need(view: View, things: string | undefined): void {
   if (things === undefined || !hasOther(view)) return;
-  const wayOut = way`${hint("vm ls")} has its VMs, ${hint("events", { kinds: "trap" })} their exits`;
+  const wayOut = way`list its VMs with ${hint("vm ls")}, and their exits with ${hint("events", { kinds: "trap" })}`;
   throw new QueryError(`this machine has no ${things}: they are Gunyah's, and another hypervisor runs at its EL2`, wayOut);
 }
 

@@ -80,6 +80,7 @@ Deno.test("what a call causes happens inside it", () => {
 Deno.test("traps, accesses to devices and injected aborts are told", () => {
   const { events } = run(["trap", "mmio"], function* () {
     yield sysreg(true, 3, 0, 4, 6, 0);
+    yield sysreg(true, 3, 4, 12, 9, 5);
     yield sysreg(true, 2, 0, 7, 15, 7);
     yield dataAbort(false, GICD_BASE + 4, 2);
     yield dataAbort(true, 0x123_4000, 3);
@@ -87,6 +88,7 @@ Deno.test("traps, accesses to devices and injected aborts are told", () => {
   });
   assert.deepEqual(outline(events).map(([, kind, name, fields]) => [kind, name, (fields as Record<string, unknown>).address]), [
     ["trap", "ICC_PMR_EL1", undefined],
+    ["trap", "ICC_SRE_EL2", undefined],
     ["trap", "S2_0_C7_C15_7", undefined],
     ["mmio", "read", `ipa:rt/0x${(GICD_BASE + 4).toString(16)}`],
     ["trap", "external abort", "ipa:rt/0x1234000"],

@@ -15,7 +15,7 @@ export function rangeOf(view: View, vcpu: Vcpu, first: bigint, last = first): Co
   return {
     first: hex(first),
     last: hex(last),
-    symbol: symbols.nameOf(vm, first) ?? null,
+    symbol: symbols.nameIn(vcpu, first) ?? null,
     source: source === undefined ? null : lastPart(source),
   };
 }

@@ -30,13 +30,10 @@ export function vmOfVcpu(view: View, vcpu: Vcpu): string {
   return view.vmNameOf(vcpu.addressSpace);
 }
 
-/**
- * The symbols of the code that a vCPU executes. Those of its VM do not name the code of a guest
- * that its EL2 runs.
- */
+/** The symbols of the code that a vCPU executes, and debug information where that is its VM's. */
 export function symbolsOf(view: View, vcpu: Vcpu): { readonly tables: readonly SymbolTable[]; readonly infos: readonly DebugInfo[] } {
   const vm = vmOfVcpu(view, vcpu), { symbols } = view.system;
-  return isBelowEl2(vcpu.registers) ? { tables: [], infos: [] } : { tables: symbols.all(vm), infos: symbols.infos(vm) };
+  return { tables: symbols.ofCode(vcpu), infos: isBelowEl2(vcpu.registers) ? [] : symbols.infos(vm) };
 }
 
 /** The frames of a vCPU, the innermost first; none for a native program. */

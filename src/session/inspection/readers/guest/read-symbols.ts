@@ -82,7 +82,7 @@ export interface CodePlace {
    * those that several modules have.
    */
   readonly addresses?: readonly bigint[];
-  readonly tables: SymbolTable[];
+  readonly tables: readonly SymbolTable[];
 }
 
 /**
@@ -134,7 +134,7 @@ export function codePlaces(view: View, place: string): CodePlace & { readonly mo
   const tables = view.system.symbols.all(vm);
   const at = (address: bigint) => ({ vcpu, address: BigInt.asUintN(64, address), tables, modules: [] });
   const plain = addressIn(where, () => vcpu.registers.pc);
-  if (plain !== undefined) return { ...at(plain), ...isBelowEl2(vcpu.registers) && { tables: [] } };
+  if (plain !== undefined) return { ...at(plain), tables: view.system.symbols.ofCode(vcpu) };
   const named = placesNamed(tables, where);
   if (named.length) {
     const addresses = named.map(({ address }) => BigInt.asUintN(64, address)), modules = named.flatMap(({ module }) => module ?? []);

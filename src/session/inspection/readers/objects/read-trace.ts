@@ -111,7 +111,8 @@ export function isRefused({ fields: { refused }, result }: TraceEvent): boolean 
 export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENTS> {
   const { time, end, pcpu, vcpu, kind, name, fields, result, parent, why } = event;
   const { refused: _said, ...given } = fields;
-  const symbol = typeof given.pc === "bigint" ? nameOf?.(vmOfName(vcpu), given.pc) : undefined;
+  // The VM's symbols do not name the code of a guest of its EL2.
+  const symbol = typeof given.pc === "bigint" && given.guest === undefined ? nameOf?.(vmOfName(vcpu), given.pc) : undefined;
   const { blocked } = given;
   const told: TraceFields = isBlocked(blocked) ? { ...given, blocked: blocksText(blocked), waits: blocked } : given;
   const args = symbol === undefined ? told : { ...told, symbol };

@@ -2,7 +2,7 @@
 
 import { Icc, Intid, type Vcpu } from "../../../../machine/hypervisor/inspect.ts";
 import { Block } from "../../../../machine/hypervisor/interface.ts";
-import { isBelowEl2, V_REGISTERS, X_REGISTERS } from "../../../../cpu/core/interface.ts";
+import { V_REGISTERS, X_REGISTERS } from "../../../../cpu/core/interface.ts";
 import { vcpuWord } from "../guest-names.ts";
 import { formatId, irqId, objId, pcpuId } from "../../../../model/queries/ids.ts";
 import { QueryError, type View } from "../inspected.ts";
@@ -64,10 +64,9 @@ function readActive(view: View, vcpus: readonly Vcpu[]): RowOf<typeof VCPUS>[] {
   });
 }
 
-/** The symbol of the code that a vCPU executes; none where that is a guest of its EL2. */
-function symbolOf(view: View, { native, registers, addressSpace }: Vcpu): string | undefined {
-  if (native || isBelowEl2(registers)) return undefined;
-  return view.system.symbols.nameOf(view.vmNameOf(addressSpace), registers.pc);
+/** The symbol of the code that a vCPU executes. */
+function symbolOf(view: View, vcpu: Vcpu): string | undefined {
+  return vcpu.native ? undefined : view.system.symbols.nameIn(vcpu, vcpu.registers.pc);
 }
 
 /** Events that end the wait of a vCPU; empty if it does not wait. */
