@@ -3,7 +3,7 @@
 
 import type { SignKind, SignValues } from "./forms/sign.ts";
 
-type Named<T extends string> = readonly (readonly [name: T, words: RegExp])[];
+type WordsByName<T extends string> = readonly (readonly [name: T, words: RegExp])[];
 
 /** The ways in which it failed, the surest words first. */
 const HOW = [
@@ -31,7 +31,7 @@ const HOW = [
   ],
   ["damaged", /magic|corrupt|invalid|bad\b|malformed|truncated|EINVAL|Error\(22\)|code: 22\b/i],
   ["failed", /fail|error|cannot|could not|unable|panicked/i],
-] as const satisfies Named<string>;
+] as const satisfies WordsByName<string>;
 
 /** The parts that fail, the narrowest first. */
 const WHAT = [
@@ -50,7 +50,7 @@ const WHAT = [
   ["disk", /\bdisk|\bdrive|block|qcow2?|backing file|logical volume|\bimage\b/i],
   ["bus", /\bPCIe?\b|\bbus(?:es)?\b|\busb\b|\bscsi\b/i],
   ["cpu", /CPU mode|\bv?cpus?\b|\bsmp\b/i],
-] as const satisfies Named<string>;
+] as const satisfies WordsByName<string>;
 
 type How = (typeof HOW)[number][0];
 type What = (typeof WHAT)[number][0];
@@ -110,7 +110,7 @@ const BY_BOTH: Readonly<Record<What, readonly (readonly [how: readonly How[], gi
   cpu: [[["room"], { kind: "many-cpus" }], [["missing", "unsupported", "damaged"], { kind: "kvm-cpu" }]],
 };
 
-const first = <T extends string>(all: Named<T>, text: string): T | undefined => all.find(([, words]) => words.test(text))?.[0];
+const first = <T extends string>(all: WordsByName<T>, text: string): T | undefined => all.find(([, words]) => words.test(text))?.[0];
 
 /**
  * The sign that a VMM's message gives by its kind.

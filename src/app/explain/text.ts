@@ -54,7 +54,9 @@ export function explanationText(explanation: Explanation): string {
 function noCauseText(lines: readonly Explained[]): string[] {
   const failures = lines.filter(({ quiet }) => !quiet);
   return [
-    failures.length === 0 ? "  nothing in these lines is a failure" : `  el2 knows no cause of the failure in ${placesText(failures)}`,
+    failures.length === 0
+      ? "  none of the lines that el2 knows is a failure"
+      : `  el2 knows no cause of the failure in ${placesText(failures)}`,
   ];
 }
 

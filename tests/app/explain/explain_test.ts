@@ -77,11 +77,11 @@ Deno.test("a failure in words that no form has is shown with its speaker, call a
       line,
     );
     assert.match(one.says, /el2 does not know this message$/);
-    assert.doesNotMatch(explanationText(explanation), /nothing in these lines is a failure/);
+    assert.doesNotMatch(explanationText(explanation), /none of the lines that el2 knows is a failure/);
     for (const { points } of explanation.causes.filter(({ cause }) => cause.evidence.length > 0)) assert.ok(points < 20, line);
   }
   const healthy = await explain([{ name: "log", bytes: bytesOfText("[ 0.5] Running under Gunyah hypervisor 0/v1\n") }]);
-  assert.match(explanationText(healthy), /nothing in these lines is a failure$/);
+  assert.match(explanationText(healthy), /none of the lines that el2 knows is a failure$/);
 });
 
 Deno.test("each form is found in a line that its program prints, with all its values", async () => {

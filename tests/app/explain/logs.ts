@@ -905,6 +905,87 @@ ERROR devices::virtio::virtio_pci_device] pcivu-sound activate failed: failed to
     files: { "logcat.txt": "03-01 10:00:03.121  2201  2214 I virtmgr : VM returned failure reason 'PVM_FIRMWARE_PUBLIC_KEY_MISMATCH'\n" },
     first: "other-key",
   },
+  {
+    report: "pvmfw's own log of a kernel without a signature",
+    files: { "vm.log": "[INFO] pVM firmware\n[ERROR] Failed to verify the payload: Invalid metadata\n" },
+    first: "other-key",
+  },
+  {
+    report: "pvmfw and a devicetree of another VMM",
+    files: { "console.txt": "PVM_FIRMWARE_INVALID_FDT\r\n" },
+    first: "refused-tree",
+  },
+  {
+    report: "pvmfw and a ramdisk beyond the VM's memory",
+    files: { "logcat.txt": "03-01 10:00:03.121  2201  2214 I virtmgr : VM returned failure reason 'PVM_FIRMWARE_INVALID_RAMDISK'\n" },
+    first: "refused-payload",
+  },
+  {
+    report: "pvmfw and a boot loader of another release",
+    files: {
+      "vm.log": '[INFO] pVM firmware\n[ERROR] Invalid BCC Handover: InvalidInput("missing")\n',
+    },
+    first: "pvmfw-handover",
+  },
+  {
+    report: "a module of the guest's that uses an address without memory",
+    files: {
+      "console.txt": `[   10.100000] Unable to handle kernel paging request at virtual address ffff80008a5d0000
+[   10.100100] Mem abort info:
+[   10.100200]   ESR = 0x0000000096000007
+[   10.100300] Internal error: Oops: 0000000096000007 [#1] PREEMPT SMP
+[   10.100400] Modules linked in: sample(O)
+[   10.100500] CPU: 1 PID: 73 Comm: insmod Tainted: G           O       6.6.0 #1
+[   10.100600] Hardware name: linux,dummy-virt (DT)
+[   10.100700] pc : sample_ring+0x34/0x90 [sample]
+`,
+    },
+    first: "guest-address",
+  },
+  {
+    report: "a module of the guest's that uses a pointer that is zero",
+    files: {
+      "console.txt": `[   10.100000] Unable to handle kernel NULL pointer dereference at virtual address 0000000000000018
+[   10.100300] Internal error: Oops: 0000000096000004 [#1] SMP
+[   10.100600] Hardware name: QEMU KVM Virtual Machine, BIOS 2023.11-8 02/21/2024
+[   10.100700] pc : sample_probe+0x34/0x90 [sample]
+[   10.200000] Kernel panic - not syncing: Oops: Fatal exception
+`,
+    },
+    first: "guest-null",
+  },
+  {
+    report: "a guest's kernel that frees memory twice",
+    files: {
+      "console.txt": `[   10.100000] kernel BUG at mm/slub.c:435!
+[   10.100300] Internal error: Oops - BUG: 00000000f2000800 [#1] PREEMPT SMP
+[   10.100600] Hardware name: linux,dummy-virt (DT)
+[   10.100700] pc : __slab_free+0x154/0x2a0
+`,
+    },
+    first: "guest-bug",
+  },
+  {
+    report: "a disk without the partition that the command line names",
+    files: {
+      "console.txt": `[    1.204411] VFS: Cannot open root device "/dev/vda2" or unknown-block(0,0): error -6
+[    1.204912] Please append a correct "root=" boot option; here are the available partitions:
+[    1.205501] fe00         2097152 vda
+[    1.205502]  driver: virtio_blk
+[    1.206000] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)
+`,
+    },
+    first: "no-partition",
+  },
+  {
+    report: "a VM without the disk that its command line names",
+    files: {
+      "console.txt": `[    0.904411] VFS: Cannot open root device "vda" or unknown-block(0,0): error -6
+[    0.906000] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)
+`,
+    },
+    first: "no-disk",
+  },
 ];
 
 /** Failures in words that no form has, with the call that they name and its errno. */

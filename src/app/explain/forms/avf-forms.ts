@@ -18,6 +18,15 @@ const SHUTDOWN = "exit status: 0";
 const REASONS: Readonly<Record<string, string>> = {
   PVM_FIRMWARE_PUBLIC_KEY_MISMATCH: "pvmfw does not accept the image: another key has signed it than the one that pvmfw trusts",
   PVM_FIRMWARE_INSTANCE_IMAGE_CHANGED: "pvmfw refuses the VM: its image is not the one with which its instance was made",
+  PVM_FIRMWARE_PAYLOAD_VERIFICATION_FAILED: "pvmfw could not verify the kernel's signature",
+  PVM_FIRMWARE_INVALID_FDT: "pvmfw refuses the VM's devicetree",
+  PVM_FIRMWARE_INVALID_PAYLOAD: "pvmfw refuses the place or size of the VM's kernel",
+  PVM_FIRMWARE_INVALID_RAMDISK: "pvmfw refuses the place or size of the VM's ramdisk",
+  PVM_FIRMWARE_INVALID_BCC: "pvmfw does not accept the certificates that the phone's boot loader gave it",
+  PVM_FIRMWARE_INVALID_DICE_HANDOVER: "pvmfw does not accept the certificates that the phone's boot loader gave it",
+  PVM_FIRMWARE_INVALID_CONFIG_DATA: "pvmfw does not accept the configuration that the phone's boot loader gave it",
+  PVM_FIRMWARE_SECRET_DERIVATION_FAILED: "pvmfw could not derive the VM's secrets from those of the phone",
+  PVM_FIRMWARE_INTERNAL_ERROR: "pvmfw failed, and does not say why: its own log has more",
   MICRODROID_FAILED_TO_CONNECT_TO_VIRTUALIZATION_SERVICE: "Microdroid could not reach virtmgr by vsock",
   MICRODROID_PAYLOAD_HAS_CHANGED: "the APK or an APEX is not the one with which the VM's instance was made",
   MICRODROID_PAYLOAD_VERIFICATION_FAILED: "the APK or an APEX did not pass its verification",
@@ -26,7 +35,20 @@ const REASONS: Readonly<Record<string, string>> = {
   HANGUP: "Microdroid did not start its payload in time",
 };
 
+/** A failure of pvmfw in its own log, which other programs' words may be like. */
+const pvmfw = (format: string, reason: keyof typeof REASONS): FormEntry =>
+  avf(format, { names: ["_"], sign: "avf-end", values: { reason }, says: REASONS[reason], shared: true });
+
 export const AVF_FORMS: readonly FormEntry[] = [
+  avf("[INFO] pVM firmware", { sign: "host", says: "pvmfw starts, before the kernel of a protected VM", own: true, quiet: true }),
+  pvmfw("[ERROR] Failed to verify the payload: {}", "PVM_FIRMWARE_PAYLOAD_VERIFICATION_FAILED"),
+  pvmfw("[ERROR] Invalid BCC Handover: {}", "PVM_FIRMWARE_INVALID_BCC"),
+  pvmfw("[ERROR] Invalid DICE Handover: {}", "PVM_FIRMWARE_INVALID_DICE_HANDOVER"),
+  pvmfw("[ERROR] Failed to derive next-stage DICE secrets: {}", "PVM_FIRMWARE_SECRET_DERIVATION_FAILED"),
+  // Its console for the VMM has only this.
+  ...Object.entries(REASONS).filter(([reason]) => reason.startsWith("PVM_FIRMWARE_")).map(([reason, says]) =>
+    avf(reason, { sign: "avf-end", values: { reason }, says, own: true })
+  ),
   avf("crosvm({}) exited with status {}", {
     names: ["_", "status"],
     sign: "avf-end",

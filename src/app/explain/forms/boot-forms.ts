@@ -28,8 +28,43 @@ const abort = (format: string, names: readonly string[], of: "code" | "data"): F
 const noInit = (format: string, names: readonly string[]): FormEntry =>
   kernel(format, { names, sign: "no-init", says: "the kernel could not start its first program", shared: true });
 
-const noDisk = (format: string, names: readonly string[]): FormEntry =>
-  kernel(format, { names, sign: "no-disk", says: ({ name }) => `the guest waits for its disk ${name}`, shared: true });
+/** Disks of virtio, which only VMs have. */
+const VIRTIO_DISK = /^(?:\/dev\/)?vd[a-z]\d*$/;
+
+const noDisk = (format: string, names: readonly string[]): readonly FormEntry[] =>
+  [true, false].map((isVirtio) =>
+    kernel(format, {
+      names,
+      sign: "no-disk",
+      says: ({ name }) => `the guest waits for its disk ${name}`,
+      only: ({ name }) => VIRTIO_DISK.test(String(name)) === isVirtio,
+      ...isVirtio ? { own: true } : { shared: true },
+    })
+  );
+
+/** The function that the kernel was in, in a report of an exception. */
+const IN_FUNCTION = { format: "pc : %s+0x%x/0x%x", names: ["function"] };
+
+/** The kernel's report of an access to an address that it has not mapped. */
+const badAccess = (format: string, what: "null" | "address"): FormEntry =>
+  kernel(format, {
+    names: ["address"],
+    sign: "oops",
+    values: { what },
+    says: ({ address }) => `the guest's kernel reached for ${address}, which it has not mapped`,
+    shared: true,
+  });
+
+/** Its report of an exception, by the words for it. */
+const oops = (words: string, what: string, says: string): FormEntry =>
+  kernel(`Internal error: ${words}: %x [`, {
+    names: ["_"],
+    then: IN_FUNCTION,
+    sign: "oops",
+    values: { what },
+    says: (said) => said.function === "?" ? says : `${says}, in ${said.function}`,
+    shared: true,
+  });
 
 /** A driver of a virtio device that gave up. */
 const probe = (format: string, names: readonly string[]): FormEntry =>
@@ -111,10 +146,16 @@ export const BOOT_FORMS: readonly FormEntry[] = [
       shared: true,
     })
   ),
-  noDisk('VFS: Cannot open root device "%s"', ["name"]),
-  noDisk("mount: mounting %s on %s failed: %s", ["name", "_", "_"]),
-  noDisk("Waiting for root device %s...", ["name"]),
-  noDisk("ALERT!  %s does not exist.  Dropping to a shell!", ["name"]),
+  ...noDisk('VFS: Cannot open root device "%s"', ["name"]),
+  ...noDisk("mount: mounting %s on %s failed: %s", ["name", "_", "_"]),
+  ...noDisk("Waiting for root device %s...", ["name"]),
+  ...noDisk("ALERT!  %s does not exist.  Dropping to a shell!", ["name"]),
+  kernel("driver: virtio_blk", {
+    sign: "has-disk",
+    says: "the guest's kernel has this disk: it is in the list of what it could start from",
+    shared: true,
+    quiet: true,
+  }),
   ...["vfio-pci %s: probe with driver vfio-pci failed with error %d", "vfio-pci: probe of %s failed with error %d"].map((format) =>
     kernel(format, {
       names: ["_", "errno"],
@@ -139,6 +180,20 @@ export const BOOT_FORMS: readonly FormEntry[] = [
         shared: true,
       })
     ),
+  badAccess("Unable to handle kernel NULL pointer dereference at virtual address %x", "null"),
+  badAccess("Unable to handle kernel paging request at virtual address %x", "address"),
+  oops("Oops", "report", "the guest's kernel ended what it did"),
+  oops("Oops - BUG", "bug", "the guest's kernel found itself in a state that its author has excluded"),
+  oops("Oops - CFI", "jump", "the guest's kernel called a function by a pointer of another type"),
+  oops("Oops - BTI", "jump", "the guest's kernel jumped to where no jump may lead"),
+  oops("Oops - FPAC", "jump", "the guest's kernel returned by an address whose signature is wrong"),
+  kernel("kernel BUG at %s:%d!", {
+    names: ["file", "line"],
+    sign: "oops",
+    values: { what: "bug" },
+    says: ({ file, line }) => `the guest's kernel found a state that its author has excluded, at ${file}:${line}`,
+    shared: true,
+  }),
   kernel("Internal error: synchronous external abort: %x [", {
     names: ["_"],
     sign: "abort",

@@ -75,8 +75,11 @@ export interface Form extends FormEntry {
   readonly follows: Format | undefined;
 }
 
+/** @throws Error for a message without a word, by which it would be found */
 export function form(entry: FormEntry): Form {
-  return { ...entry, matched: format(entry.format), follows: entry.then && format(entry.then.format) };
+  const matched = format(entry.format);
+  if (matched.word === "") throw new Error(`"${entry.format}" has no word`);
+  return { ...entry, matched, follows: entry.then && format(entry.then.format) };
 }
 
 /** Values of a match by their names. */

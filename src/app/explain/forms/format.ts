@@ -14,7 +14,7 @@ export interface Format {
   readonly before: Conversion | undefined;
   readonly head: string;
   readonly parts: readonly Part[];
-  /** A word that is in every line of this format. */
+  /** A word that is in every line of this format; empty if it has none. */
   readonly word: string;
 }
 
@@ -35,7 +35,7 @@ export const WORD = /[A-Za-z_]{3,}/g;
 
 const CONVERSION = /%(?:%|[-+ #]{0,3}\d{0,3}(?:\.(?:\d{1,3}|\*))?(?:hh|h|ll|l|z)?([diuxXspc])[SKfFbB]?)|\{([^{}]*)\}/g;
 
-/** @throws Error for a format without a literal part that has a word */
+/** @throws Error for a format that begins with two values */
 export function format(source: string): Format {
   const parts: Part[] = [];
   let literal = "", from = 0;
@@ -55,7 +55,7 @@ export function format(source: string): Format {
   const [first] = parts, before = "conversion" in first ? first.conversion : undefined;
   const rest = before === undefined ? parts : parts.slice(1), [head] = rest;
   if (head === undefined || !("literal" in head)) throw new Error(`"${source}" begins with two values`);
-  return { source, before, head: head.literal, parts: rest.slice(1), word: wordOf(parts, source) };
+  return { source, before, head: head.literal, parts: rest.slice(1), word: wordOf(parts) };
 }
 
 function conversionOf(c: string | undefined, rust: string | undefined): Conversion {
@@ -63,8 +63,8 @@ function conversionOf(c: string | undefined, rust: string | undefined): Conversi
   return c === "d" || c === "i" || c === "u" ? "int" : c === "x" || c === "X" || c === "p" ? "hex" : "text";
 }
 
-/** The longest word that no value touches. */
-function wordOf(parts: readonly Part[], source: string): string {
+/** The longest word that no value touches; empty if there is none. */
+function wordOf(parts: readonly Part[]): string {
   let best = "";
   parts.forEach((part, index) => {
     if (!("literal" in part)) return;
@@ -73,7 +73,6 @@ function wordOf(parts: readonly Part[], source: string): string {
       if (!touches && word.length > best.length) best = word;
     }
   });
-  if (best === "") throw new Error(`"${source}" has no word`);
   return best;
 }
 

@@ -50,6 +50,8 @@ export const SIGN_KINDS = {
   firmware: "UEFI firmware, `name`",
   "busy-vmm": "a VMM that takes CPUs: `share` of one, in percent",
   "no-disk": "a guest without its disk: `name`",
+  "has-disk": "a virtio disk that a guest's kernel lists",
+  oops: "an exception in a guest's kernel: `what` it did, the `function`",
   panic: "a panic of a guest's kernel: `reason`",
   lint: "a finding in a VM's devicetree: `kind`, and whether its `node` is of reserved-memory",
   tree: "a devicetree: `bytes`",

@@ -119,6 +119,13 @@ export const KERNEL_FORMS: readonly FormEntry[] = [
     own: true,
     quiet: true,
   }),
+  kernel("Hardware name: QEMU %s Virtual Machine", {
+    names: ["_"],
+    sign: "guest",
+    says: "the kernel that prints this runs in a VM of QEMU with UEFI firmware",
+    own: true,
+    quiet: true,
+  }),
   kernel("psci: PSCIv%s detected in firmware.", {
     names: ["version"],
     sign: "guest",
