@@ -21,7 +21,7 @@ export class ClassGuests {
   private constructor(readonly folder: string, readonly names: readonly string[]) {}
 
   /** Builds the guests of `guests/NAME.c`; the folder goes when the tests end. */
-  static async build(source: "classes" | "sources" | "peers"): Promise<ClassGuests> {
+  static async build(source: "classes" | "sources" | "peers" | "ends"): Promise<ClassGuests> {
     const path = new URL(`guests/${source}.c`, import.meta.url).pathname;
     const folder = await Deno.makeTempDir({ prefix: "el2-classes-" });
     globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));

@@ -244,7 +244,7 @@ const LOOPS: Readonly<Record<string, Loop>> = {
   "polls memory whose other user has ended": {
     ...either((poll) => `${BOARD}${poll}\nsleep_healthily`, "1: ldr w0, [x1]\ncbz w0, 1b", "ldr w0, [x1]"),
     other: "mov64 x0, 0x84000008\nhvc #0",
-    first: { code: "ended-writer", vm: /^vm:other/, fact: { code: "off" } },
+    first: { code: "other-end", vm: /^vm:other/, fact: { code: "off" } },
     wayOut: /^start vm:other\d+ again/,
   },
   "waits for a lock that another VM had taken at its end": {

@@ -3,16 +3,9 @@
 
 import type { Broken, Healthy } from "./class-cases.ts";
 import { ClassGuests, type FactPart, type Setting } from "./class-guests.ts";
+import { LINKS } from "./links.ts";
 
 export const guests = await ClassGuests.build("peers");
-
-/** Bells and queues between both, and memory that both can write. */
-export const LINKS = `[link]
-ring = { kind = "doorbell", label = 2, from = "y", to = "x" }
-other = { kind = "doorbell", label = 3, from = "x", to = "y" }
-messages = { kind = "msgqueue-pair", label = 1, between = ["x", "y"], depth = 8, size = 64 }
-board = { kind = "shm", label = 4, size = "64KiB", access = { x = "rw", y = "rw" } }
-`;
 
 /** The other VM, and what links both. */
 export const peer = (guest: string, setting: Setting = {}) => guests.vm(guest, setting, "y") + LINKS;
@@ -110,7 +103,7 @@ const WRITTEN: readonly Healthy[] = [
 /** Polls a queue or a doorbell of a VM that does nothing for it. */
 const inVain = (name: string, guest: string, other: string, polls: Readonly<Record<string, unknown>>): Broken => ({
   ...{ name, guest, more: peer(other), next: /^el2 disasm x/, fact: { code: "exit-loop" } },
-  ...{ because: [{ code: "polls", ...polls }], first: "polls" },
+  ...{ because: [{ code: "polls", ...polls }], first: "other-end" },
 });
 const polledRing = (name: string, guest: string, other: string, what: Readonly<Record<string, unknown>>): Broken => ({
   ...{ name, guest, more: peer(other), next: /^el2 disasm x/ },

@@ -24,6 +24,7 @@ import {
   rangeText,
   VERDICT_FACTS,
   type VerdictFact,
+  wouldText,
 } from "./verdict.ts";
 import { BETTER_SEND, limitText, POLLED, SWALLOWED } from "./send-words.ts";
 import { type Wait, WAITS } from "./wait.ts";
@@ -109,9 +110,7 @@ export type Evidence =
   }
   /** An interrupt is signaled to a vCPU in a loop, which has this bit of PSTATE set. */
   | { readonly code: "masked-pending"; readonly irq: string; readonly vcpu: string; readonly mask: "I" | "F" }
-  /** A VM that shared memory which a loop reads, and its end in virtual time (ns). */
-  | { readonly code: "ended-writer"; readonly vm: string; readonly fact: VerdictFact; readonly ended_ns: string }
-  /** A lock in such memory, which is taken. */
+  /** A lock in memory that a VM shared, which is taken, and the end of that VM (ns). */
   | {
     readonly code: "left-lock";
     readonly vm: string;
@@ -156,8 +155,17 @@ export type Evidence =
   | { readonly code: "nothing-set"; readonly vcpu: string }
   | { readonly code: "answers"; readonly by: string; readonly through: string }
   | { readonly code: "raises"; readonly by: string; readonly through: string }
-  /** The verdict on the VM at the other end of a wait, and the virtual time (ns) of its end. */
-  | { readonly code: "other-end"; readonly vm: string; readonly fact: VerdictFact; readonly ended_ns: string | null }
+  /**
+   * The verdict on the VM at the other end of a wait, and the virtual time (ns) of its end; `what`:
+   * what it would have to do, null if the verdict says it.
+   */
+  | {
+    readonly code: "other-end";
+    readonly vm: string;
+    readonly what: Awaited | null;
+    readonly fact: VerdictFact;
+    readonly ended_ns: string | null;
+  }
   /** The first send of a VM through its queues or doorbells was refused; `limit`: in bytes. */
   | {
     readonly code: "refused-send";
@@ -329,8 +337,6 @@ export const EVIDENCE = new Facts<Evidence>({
       interrupted === null ? "" : `, which an interrupt has taken from ${rangeText(interrupted)}`
     }`,
   "masked-pending": ({ irq, vcpu, mask }) => `${irq} is pending, and ${vcpu} does not take it: PSTATE.${mask} is set`,
-  "ended-writer": ({ vm, fact, ended_ns }) =>
-    `${vm}, which shares memory that it reads, ended at ${timeText(Number(ended_ns))}: ${VERDICT_FACTS.text(fact)}`,
   "left-lock": ({ vm, fact, ended_ns, at, lock, value }) =>
     `the lock at ${rangeText(lock)} is taken (${value}), as ${rangeText(at)} finds, and ${vm}, which shares it, ended at ${
       timeText(Number(ended_ns))
@@ -360,8 +366,10 @@ export const EVIDENCE = new Facts<Evidence>({
   "nothing-set": ({ vcpu }) => `${vcpu}: no timer is set, no interrupt with a source is enabled`,
   "answers": ({ by, through }) => `${by} answers for ${through}`,
   "raises": ({ by, through }) => `${by} raises it by ${through}`,
-  "other-end": ({ vm, fact, ended_ns }) =>
-    `${vm}${ended_ns === null ? "" : ` ended at ${timeText(Number(ended_ns))}`}: ${VERDICT_FACTS.text(fact)}`,
+  "other-end": ({ vm, what, fact, ended_ns }) => {
+    const would = wouldText(what), end = ended_ns === null ? "" : `${would && ","} ended at ${timeText(Number(ended_ns))}`;
+    return `${vm}${would}${end}: ${VERDICT_FACTS.text(fact)}`;
+  },
   "refused-send": ({ why, vm, call, at, rule, limit }) =>
     `${call} of ${vm} at ${rangeText(at)} was refused, and nothing was sent: ${rule}${limitText(limit)} (${why})`,
   "unheard-ring": ({ bell, sends, flags, wakes }) =>
@@ -458,10 +466,10 @@ export const EVIDENCE = new Facts<Evidence>({
       ? "release the lock before it is taken again, or store 0 there at the start"
       : "mask interrupts while the lock is taken that their handler takes, too",
   "masked-pending": ({ mask }) => `clear PSTATE.${mask} where it waits (DAIFClr), or ${mask} of SPSR_EL1 before ERET`,
-  "ended-writer": ({ vm }) => way`start ${vm} again: \`${hint("vm start", vm)}\``,
   "left-lock": ({ vm, pa, size }) =>
     way`have ${vm} release the lock before it ends, or store 0 there for it: \`${hint("who", pa, { size })}\` finds who took it`,
-  "polls": ({ by, ended }) => by === null ? undefined : ended ? way`start ${by} again: \`${hint("vm start", by)}\`` : fixFirst(by),
+  "other-end": ({ vm, what, ended_ns }) =>
+    what === null ? undefined : ended_ns === null ? fixFirst(vm) : way`start ${vm} again: \`${hint("vm start", vm)}\``,
   "unserved-call": () => "take -1 for an answer, and do without the function",
   "barred": ({ barrier, then }) => stoppedWayOut(barrier, then),
   "unwritten": ({ pa, value }) => way`find what should write it: \`${hint("who", pa, { size: value.length / 2 - 1 })}\` has the last store`,

@@ -124,6 +124,8 @@ export type VerdictFact =
   | { readonly code: "gated" }
   | { readonly code: "no-vcpu" }
   | { readonly code: "powered-off" }
+  /** All vCPUs have called CPU_OFF; `vcpu`: the last one. */
+  | { readonly code: "all-off"; readonly vcpu: string; readonly at: CodeRange }
   | { readonly code: "not-started"; readonly call: string; readonly since_ns: number }
   | { readonly code: "buffer-refused"; readonly call: string; readonly rule: string }
   /** `lives`: ends in a row, each soon after a start; `how`: the last one. */
@@ -201,6 +203,7 @@ const WORDS: { readonly [C in VerdictFact["code"]]: VerdictWord } = {
   "gated": "starts",
   "no-vcpu": "starts",
   "powered-off": "starts",
+  "all-off": "stuck",
   "not-started": "stuck",
   "buffer-refused": "failed",
   "restarts": "failed",
@@ -219,6 +222,10 @@ export function rangeText({ first, last, symbol, source }: CodeRange): string {
   const symbolText = symbol === null ? "" : ` <${symbol}>`, sourceText = source === null ? "" : ` at ${source}`;
   return `${first === last ? first : `${first}..${last}`}${symbolText}${sourceText}`;
 }
+
+/** `, which would write ipa:y/0x40000000`; empty if that is known. */
+export const wouldText = (what: Awaited | null) =>
+  what === null ? "" : `, which would ${what.until === null ? `raise ${what.irq}` : `${what.until} ${what.through}`}`;
 
 /** `irq:x/962 (mq:290 rx) of vm:y`, `vm:y to accept parcel:0x3`. */
 export const awaitedText = ({ irq, by, through, until }: Awaited) => until === null ? `${irq} of ${by}` : `${by} to ${until} ${through}`;
@@ -269,6 +276,7 @@ const PEER_DOES = {
   ended: "has ended",
   faults: "faults again and again",
   loops: "is in an endless loop",
+  off: "has turned off all its vCPUs",
   waits: "waits for ever itself",
 } as const;
 export type PeerDoes = keyof typeof PEER_DOES;
@@ -351,6 +359,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "gated": () => "it is made, and waits to be started",
   "no-vcpu": () => "it has no vCPU yet",
   "powered-off": () => "no vCPU is powered on",
+  "all-off": ({ vcpu, at }) => `all its vCPUs are off, so that none can turn one on: ${vcpu} called CPU_OFF last, at ${rangeText(at)}`,
   "not-started": ({ call, since_ns }) => `it is not started: ${call} of its VMM has not returned for ${durationText(since_ns)}`,
   "buffer-refused": ({ call, rule }) => `${call} refused: ${rule}`,
   "restarts": ({ lives, how }) => `it restarts again and again: ${lives} ends in a row, the last one: ${how}`,
@@ -376,6 +385,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "watchdog-bite": () => WATCHDOG_WAY_OUT,
   "restarts": () => "find what it lacks where it asks for its end",
   "awaits-dead": ({ what: { by }, does }) => does === "ended" ? way`start ${by} again: \`${hint("vm start", by)}\`` : fixFirst(by),
+  "all-off": () => "leave a vCPU on, or end the VM by PSCI SYSTEM_OFF",
   "no-wakeup": () => "set a timer, or enable an interrupt that can come, before the sleep",
   "deadlock": () => "have one of them act before it waits, or set a timer",
   "unheard": () => "run the machine again without rules that lose interrupts",

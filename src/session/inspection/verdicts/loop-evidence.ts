@@ -1,6 +1,6 @@
 // Why a loop of a vCPU does not end: a return to itself, a store-exclusive that cannot succeed, a
 // lock that it holds itself, calls that are answered the same each time, queues and doorbells that
-// nobody uses, an interrupt that PSTATE masks, and VMs that shared what it reads and have ended.
+// nobody uses, an interrupt that PSTATE masks, a lock that a VM had taken at its end.
 
 import { type EndlessLoop, Pstate, type SeenWord } from "../../../cpu/core/interface.ts";
 import { functionName, Icc, Intid, type Vcpu } from "../../../machine/hypervisor/inspect.ts";
@@ -8,13 +8,13 @@ import { hex } from "../../../kit/support/text/number-text.ts";
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import { isBarrier } from "../../../model/queries/facts/irq-finding.ts";
-import { irqId, nameOf, paId, vmId } from "../../../model/queries/ids.ts";
+import { irqId, nameOf, paId } from "../../../model/queries/ids.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
 import { readInstruction, readWord } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
 import { type FoundIrq, isInInterrupt } from "../readers/objects/read-irqs.ts";
 import { readOwner } from "../readers/objects/read-memory.ts";
-import { absentOf } from "./absent-peers.ts";
+import { endedSharers } from "./peer-waits.ts";
 import type { AnsweredCall, Prospects } from "./prospects.ts";
 import { isAsleep } from "./sleep.ts";
 import type { OtherVms } from "./verdict.ts";
@@ -172,27 +172,15 @@ export function barredSgis(irqs: readonly FoundIrq[]): OfCode<Evidence, "barred-
 /** Whether memory is part of a parcel. */
 const isShared = (view: View, { pa }: SeenWord) => readOwner(view, paId(pa)).some(({ parcel }) => parcel !== null);
 
-/**
- * VMs that have ended, and with which a VM shared memory that a loop reads: perhaps a lock that one
- * had taken.
- */
-export function endedWriters(
-  view: View,
-  vcpu: Vcpu,
-  loop: EndlessLoop,
-  others: OtherVms,
-): OfCode<Evidence, "ended-writer" | "left-lock">[] {
-  const own = view.vmNameOf(vcpu.addressSpace), { plans } = view.system.vms, { load, store } = exclusivesOf(view, vcpu, loop);
-  if (!loop.inputs.some((word) => isShared(view, word))) return [];
+/** A lock in shared memory that is taken, and VMs that share it and have ended. */
+export function leftLocks(view: View, vcpu: Vcpu, loop: EndlessLoop, others: OtherVms): OfCode<Evidence, "left-lock">[] {
+  const { load, store } = exclusivesOf(view, vcpu, loop);
   const lock = load && !isStray(load, store) ? loop.inputs.find(({ va, value }) => va === load.address && value !== 0n) : undefined;
-  const labels = new Set(plans.get(own)?.shares);
-  const peers = [...plans].flatMap(([name, { shares }]) => name !== own && shares.some((one) => labels.has(one)) ? [name] : []);
-  return absentOf(view, peers.map(vmId)).gone.flatMap((vm): OfCode<Evidence, "ended-writer" | "left-lock">[] => {
+  if (!load || !lock) return [];
+  return endedSharers(view, view.vmOf(vcpu.addressSpace), lock).flatMap((vm): OfCode<Evidence, "left-lock">[] => {
     const fact = others.verdictOn(vm)?.fact, end = view.hypervisor.trace.reasons.endOf(nameOf(vm));
-    const ended = fact && end ? { vm, fact, ended_ns: String(end.time) } : undefined;
-    if (!ended) return [];
-    if (!load || !lock) return [{ code: "ended-writer", ...ended }];
-    const { size, pa, va, value } = lock, at = rangeOf(view, vcpu, load.at);
+    if (!fact || !end) return [];
+    const { size, pa, va, value } = lock, at = rangeOf(view, vcpu, load.at), ended = { vm, fact, ended_ns: String(end.time) };
     return [{ code: "left-lock", ...ended, at, lock: rangeOf(view, vcpu, va), size, pa: paId(pa), value: hex(value) }];
   });
 }

@@ -12,7 +12,7 @@ import { isIdle } from "../../../model/queries/facts/source-state.ts";
 import { answerOf, type PolledCall, polledCall } from "../causes/polled-calls.ts";
 import { deviceState, slotsOf } from "./source-states.ts";
 import { deviceRegister, isAnyBusy, type Steady, systemRegister } from "./steady-registers.ts";
-import { isAble, isAsleep, isOnline, raisersOf, sendersOf, type Sleep, sleepOf, type Waker } from "./sleep.ts";
+import { areTurnedOff, isAble, isAsleep, isOnline, raisersOf, sendersOf, type Sleep, sleepOf, type Waker } from "./sleep.ts";
 
 /**
  * Instructions within which a loop has to come back to its state: some turns of a lock with its
@@ -260,8 +260,8 @@ export class Prospects {
 
   /** Whether a VM has no vCPU that is on, and will be started again. */
   #isBetweenLives(name: string): boolean {
-    const isOver = this.view.vcpus().every((one) => this.view.vmOf(one.addressSpace) !== name || !isLive(one));
-    return isOver && absentOf(this.view, [name]).coming.length > 0;
+    const own = this.view.vcpus().filter((one) => this.view.vmOf(one.addressSpace) === name), isOver = !own.some(isLive);
+    return isOver && !areTurnedOff(own) && absentOf(this.view, [name]).coming.length > 0;
   }
 
   /** Whether a vCPU may still do anything. */

@@ -15,7 +15,7 @@ import { readIrqFindings } from "../readers/objects/read-irqs.ts";
 import { memoryOfVms, readVmFacts, type VmFacts } from "../readers/objects/read-vms.ts";
 import { Prospects } from "./prospects.ts";
 import { isAsleep, isOnline, sleepOf, stuckOf } from "./sleep.ts";
-import { END_RULES } from "./verdict-end.ts";
+import { END_RULES, isTurnedOff } from "./verdict-end.ts";
 import { EVIDENCE_RULES, VERDICT_RULES } from "./verdict-rules.ts";
 import { diagnosisOf, evidenceBy } from "./verdict-row.ts";
 import type { OtherVms, Patient, Verdict, VerdictRule } from "./verdict.ts";
@@ -90,7 +90,7 @@ function patientsOf(view: View, vms: readonly VmFacts[]): Patient[] {
     online.length > 0 && !asleep.has(vm.id) && online.every((vcpu) => prospects.isStuck(vcpu));
   const known = {
     asleep,
-    endless: new Set(found.filter(loops).map(({ vm }) => vm.id)),
+    endless: new Set(found.filter((one) => loops(one) || isTurnedOff(one)).map(({ vm }) => vm.id)),
     failed: new Set(found.filter(({ vm }) => vm.state === "failed").map(({ vm }) => vm.id)),
   };
   const isDead = (id: string) => {

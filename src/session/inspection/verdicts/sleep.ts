@@ -3,6 +3,7 @@
 import { DoorbellRight, MsgqueueRight } from "../../../machine/abi/rights.ts";
 import {
   Doorbell,
+  functionName,
   type HypervisorObject,
   Intid,
   Irq,
@@ -36,6 +37,15 @@ import { slotsOf, sourceStateOf } from "./source-states.ts";
 
 /** Whether a vCPU is powered on. */
 export const isOnline = (vcpu: Vcpu): boolean => !vcpu.life.isDead && !vcpu.life.isBlockedBy(Block.Lifecycle | Block.Off);
+
+/** Whether vCPUs have all turned themselves off: none is left that could turn one on. */
+export const areTurnedOff = (vcpus: readonly Vcpu[]): boolean => vcpus.length > 0 && vcpus.every(hasTurnedOff);
+
+/** Its last call is still in X0: SYSTEM_OFF powers it off, too, and so does its owner. */
+function hasTurnedOff({ life, usage, registers }: Vcpu): boolean {
+  const isOff = life.isPoweredOff && !life.isDead && usage.instructions > 0;
+  return isOff && functionName(Number(registers.getX(0) & 0xffff_ffffn)) === "CPU_OFF";
+}
 
 /** Whether a vCPU waits for an interrupt. */
 export function isAsleep(vcpu: Vcpu): boolean {
@@ -258,7 +268,7 @@ export interface SleepingVms {
   readonly asleep: ReadonlyMap<string, Sleep>;
   /** VMs that have failed. */
   readonly failed: ReadonlySet<string>;
-  /** Those whose vCPUs execute loops that nothing can end. */
+  /** Those whose vCPUs execute loops that nothing can end, or are off for ever. */
   readonly endless: ReadonlySet<string>;
   /** Those of `asleep` that all wait for each other. */
   readonly stuck: ReadonlyMap<string, Sleep>;

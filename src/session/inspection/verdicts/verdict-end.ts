@@ -10,7 +10,9 @@ import type { Operation } from "../../../machine/hypervisor/inspect.ts";
 import { endedBy } from "../kernels/kernels.ts";
 import type { View } from "../readers/inspected.ts";
 import { callPlaces } from "../readers/guest/code-range.ts";
+import { rangeOf } from "../readers/guest/code-range.ts";
 import { isQuiet } from "./quiet.ts";
+import { areTurnedOff } from "./sleep.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { VmFacts } from "../readers/objects/read-vms.ts";
 import { type JudgedKernel, kernelRule, type Patient, type Verdict, verdictRule } from "./verdict.ts";
@@ -227,6 +229,10 @@ function notStarted(patient: Patient): Verdict<"not-started"> | undefined {
 
 const isOff = ({ online }: Patient) => online.length === 0;
 
+/** Whether a VM that runs has turned off its vCPUs. */
+export const isTurnedOff = ({ vm, vcpus }: Pick<Patient, "vm" | "vcpus">) =>
+  vm.ended === null && vm.state === "running" && areTurnedOff(vcpus);
+
 /** Ends again and again. */
 export const RESTART_RULES = [verdictRule({ codes: ["restarts"], of: "vm", judge: restarts })];
 
@@ -268,6 +274,15 @@ export const START_RULES = [
       view.system.control.gated().includes(nameOf(vm.id)) ? { fact: { code: "gated" }, next: timelineOf(vm) } : undefined,
   }),
   verdictRule({ codes: ["not-started"], of: "vm", when: isOff, judge: notStarted }),
+  verdictRule({
+    codes: ["all-off"],
+    of: "vm",
+    when: isTurnedOff,
+    judge: ({ view, vm, vcpus }) => {
+      const [last] = vcpus.toSorted((one, other) => other.usage.ranUntil - one.usage.ranUntil);
+      return { fact: { code: "all-off", vcpu: view.vcpu(last), at: rangeOf(view, last, last.registers.pc) }, next: timelineOf(vm) };
+    },
+  }),
   verdictRule({
     codes: ["no-vcpu", "powered-off"],
     of: "vm",

@@ -2,6 +2,7 @@
 // others to what follows. The first rule that has a verdict on a VM gives it.
 
 import { ADDRESS_EVIDENCE, BOOT_EVIDENCE, CONSOLE_EVIDENCE, DEVICE_EVIDENCE } from "./described.ts";
+import { OTHER_END_EVIDENCE } from "./other-ends.ts";
 import { END_RULES, RESTART_RULES, START_RULES } from "./verdict-end.ts";
 import { BARRIER_EVIDENCE, DRIVER_EVIDENCE, IRQ_RULES } from "./verdict-irq.ts";
 import {
@@ -47,6 +48,7 @@ export const EVIDENCE_RULES: readonly EvidenceRule[] = [
   ...DRIVER_EVIDENCE,
   ...CPU_EVIDENCE,
   OF_RULE,
+  ...OTHER_END_EVIDENCE,
   ...SEND_EVIDENCE,
   ...STAGE_EVIDENCE,
   ...CONSOLE_EVIDENCE,

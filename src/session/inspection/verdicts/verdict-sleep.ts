@@ -11,11 +11,13 @@ import { isHealthy } from "../../../model/queries/facts/verdict-words.ts";
 import { WAITS } from "../../../model/queries/facts/wait.ts";
 import { conId, irqId, nameOf } from "../../../model/queries/ids.ts";
 import type { View } from "../readers/inspected.ts";
+import type { FoundIrq } from "../readers/objects/read-irqs.ts";
 import { sourceNames } from "../readers/objects/virq-sources.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
 import { isAble, isGone, roomOf, type Sleep, type SleepingVms, type Waker } from "./sleep.ts";
 import { type OtherVms, type Patient, type Verdict, verdictRule } from "./verdict.ts";
-import { awaited, RING_OF_SLEEPS } from "./wait-rings.ts";
+import { awaited } from "./peer-waits.ts";
+import { RING_OF_SLEEPS } from "./wait-rings.ts";
 import { isOfHandler } from "./verdict-work.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 
@@ -48,7 +50,7 @@ function awaitsDead(view: View, sleep: Sleep, others: OtherVms): Verdict<"awaits
     return {
       fact: { code: "awaits-dead", what: awaited(waker, peer), does },
       evidence: [
-        ...fact ? [{ code: "other-end" as const, vm: peer, fact, ended_ns: end ? String(end.time) : null }] : [],
+        ...fact ? [{ code: "other-end" as const, vm: peer, what: null, fact, ended_ns: end ? String(end.time) : null }] : [],
         ...peer === gone ? [] : [{ code: waker.until ? "answers" as const : "raises" as const, by: peer, through }],
       ],
       next: isOver ? hint("why", { about: peer }) : hint("diagnose", nameOf(peer)),
@@ -63,7 +65,7 @@ function doingOf(peer: string, fact: VerdictFact | undefined, isOver: boolean, {
   if (failed.has(peer)) return "failed";
   if (isOver) return fact && !isHealthy(wordOf(fact)) ? "failed" : "ended";
   if (!endless.has(peer)) return "waits";
-  return fact && isOfHandler(fact) ? "faults" : "loops";
+  return fact && isOfHandler(fact) ? "faults" : fact?.code === "all-off" ? "off" : "loops";
 }
 
 /** Virtual time (ns) since the last of its vCPUs ran. */
@@ -90,11 +92,20 @@ function unasked({ vm, unasked, barred }: Sleep, { stuck }: SleepingVms): Verdic
   return { fact: { code: "lost", irq, finding, then }, evidence: barred, next: hint("show", irq) };
 }
 
-/** Whether something else may wake a VM whose interrupt of a queue with room is disabled. */
-function isUnneeded(irq: string, sleep: Sleep, others: SleepingVms): boolean {
+/**
+ * Whether a VM does without an interrupt that it has not enabled: something else may wake it, and
+ * the interrupt is that of a queue with room, or another VM has woken it by other means before.
+ */
+function isUnneeded({ id, fact }: FoundIrq, sleep: Sleep, others: SleepingVms): boolean {
   const { vm, wakers, unasked } = sleep;
-  return !others.stuck.has(vm) && unasked.some((one) => one.irq === irq) && wakers.some((waker) => canCome(waker, sleep, others));
+  if (others.stuck.has(vm)) return false;
+  const hasRoom = unasked.some((one) => one.irq === id), isDisabled = fact?.code === "disabled";
+  return wakers.some((waker) => canCome(waker, sleep, others) && (hasRoom || isDisabled && wakesAgain(waker)));
 }
+
+/** Whether other VMs alone raise an interrupt, and have raised it. */
+const wakesAgain = ({ raisers, state }: Waker) =>
+  raisers !== undefined && (state?.code === "doorbell" || state?.code === "messages") && state.sends > 0;
 
 /** Input in the serial port of a VM that sleeps without a timer, and whose interrupt it cleared. */
 function unread(view: View, sleep: Sleep): Verdict<"unread-input"> | undefined {
@@ -179,8 +190,9 @@ function unheard(view: View, sleep: Sleep): Verdict<"unheard"> | undefined {
 /** An interrupt of a VM that sleeps, which is pending and cannot come. */
 function masked({ irqs, others }: Patient, sleep: Sleep): Verdict<"lost"> | undefined {
   if (sleep.timer) return undefined;
-  for (const { id, source, pend, fact, then } of irqs) {
-    if (!pend || !fact || !isBarrier(fact) || isUnneeded(id, sleep, others)) continue;
+  for (const irq of irqs) {
+    const { id, source, pend, fact, then } = irq;
+    if (!pend || !fact || !isBarrier(fact) || isUnneeded(irq, sleep, others)) continue;
     return { fact: { code: "lost", irq: id, finding: fact, then }, evidence: [{ code: "source", source }], next: hint("show", id) };
   }
   return undefined;

@@ -24,7 +24,7 @@ import { deviceAt } from "./steady-registers.ts";
 import { polledState } from "./source-states.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
 import { loopEnd } from "../causes/loop-ends.ts";
-import { barredSgis, endedWriters, maskedPending, polledEnds, returnToItself, sameAnswers, vainExclusives } from "./loop-evidence.ts";
+import { barredSgis, leftLocks, maskedPending, polledEnds, returnToItself, sameAnswers, vainExclusives } from "./loop-evidence.ts";
 import { isMasked, type Prospects } from "./prospects.ts";
 import { isQuiet } from "./quiet.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
@@ -146,7 +146,7 @@ function spins({ view, vm, irqs, others }: Patient, vcpu: Vcpu): Verdict<"spins"
     ...polledEnds(view, vcpu, prospects, loop),
     ...sameAnswers(view, vcpu, prospects, loop),
     ...vainExclusives(view, vcpu, loop, prospects),
-    ...endedWriters(view, vcpu, loop, others),
+    ...leftLocks(view, vcpu, loop, others),
     ...barredSgis(irqs),
     masked(vcpu),
     ...readsOf(view, vcpu, loop),

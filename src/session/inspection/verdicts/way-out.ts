@@ -9,8 +9,8 @@ import type { WayOut } from "../../../kit/support/text/way-out.ts";
 /** Evidence that may explain what waits in vain. */
 const EXPLAINS: ReadonlySet<Evidence["code"]> = new Set<Evidence["code"]>([
   ...["unserved-call", "lost-sgi", "start-refused", "stale-translation", "gicv2-driver", "misplaced", "barred", "wakeup"] as const,
-  ...["unheard-ring", "swallowed", "same-answer", "stray-exclusive", "masked-pending", "ended-writer", "own-lock"] as const,
-  ...["taken-locks", "barred-sgi", "polls", "left-lock", "refused-send"] as const,
+  ...["unheard-ring", "swallowed", "same-answer", "stray-exclusive", "masked-pending", "other-end", "own-lock"] as const,
+  ...["taken-locks", "barred-sgi", "left-lock", "refused-send"] as const,
 ]);
 
 /** The way out of a refusal. */
