@@ -13,7 +13,7 @@ import { fits } from "./class-guests.ts";
 import { runHealthy } from "./healthy.ts";
 
 /** Virtual time (ns) by which each is in its loop, and for which healthy ones are asked. */
-const BEGUN = 30e6, HEALTHY_FOR = 60e6;
+const BEGUN = 50e6, HEALTHY_FOR = 60e6;
 /** Virtual time (ns) in which a lock is taken and released, and between two questions at most. */
 const HELD_FOR = 80e6, APART = 8e6;
 
@@ -230,6 +230,43 @@ const LOOPS: Readonly<Record<string, Loop>> = {
       "1",
     ),
     first: { code: "unwritten", range: { first: "0x80180004" }, value: "0x00000002", until: { is: "equal", to: "0x00000001" } },
+    wayOut: /^change what it reads/,
+  },
+  "waits in a handler for the code that it has interrupted": {
+    ...either(
+      (poll) =>
+        `mov64 x20, 0x80180000\n${VECTORS}${TICKS}msr daifclr, #2\nmov64 x5, 10000000\n7: subs x5, x5, #1\nb.ne 7b\nmov w0, #1\nstr w0, [x20]\n` +
+        `${SLEEP}.balign 2048\nvectors: .zero 0x280\nmrs x13, icc_iar1_el1\n1: ldr w0, [x20]\n${poll}\n` +
+        "msr cntv_tval_el0, x2\nmsr icc_eoir1_el1, x13\neret\n.balign 2048",
+      "cbz w0, 1b",
+      "nop",
+    ),
+    first: { code: "in-handler", interrupted: { first: /^0x8/ } },
+    wayOut: /^do not wait in a handler/,
+  },
+  "counts by a step of 0": {
+    ...either((step) => `mov x1, #${step}\nmov x0, #0\n1: add x0, x0, x1\ncmp x0, #100\nb.lo 1b\nsleep_healthily`, "0", "1"),
+    first: { code: "unchanging", instruction: /^cmp x0, #(0x64|100); b\.(lo|cc) /, registers: [{ name: "X0", value: "0x0" }] },
+    wayOut: /^read it in the loop/,
+  },
+  "tests what it has loaded before": {
+    ...either(
+      (load) => `mov64 x20, 0x80180000\nmov w9, #1\nldr w0, [x20]\nstr w9, [x20]\n1: ${load}\ncbz w0, 1b\nsleep_healthily`,
+      "nop",
+      "ldr w0, [x20]",
+    ),
+    first: { code: "unchanging", instruction: /^cbz w0, /, registers: [{ name: "X0", value: "0x0" }] },
+    wayOut: /^read it in the loop/,
+  },
+  "waits for a CPU that was never started": {
+    ...either(
+      (start) =>
+        `mov64 x20, 0x80180000\n${start}1: ldr w0, [x20]\ncbz w0, 1b\nsleep_healthily\nsecond: mov64 x20, 0x80180000\nmov w0, #1\nstr w0, [x20]\n${SLEEP}`,
+      "",
+      cpuOn,
+    ),
+    ...TWO,
+    first: { code: "unwritten", value: "0x00000000" },
     wayOut: /^change what it reads/,
   },
   "waits for bit 3 of a word by WFE": {

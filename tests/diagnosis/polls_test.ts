@@ -50,6 +50,8 @@ for (const [name, poll] of BROKEN) {
     assert.ok(!row.healthy && row.fact.code === poll.code, `${row.text}\n${row.evidence.join("\n")}`);
     const found = row.because.find(({ code }) => code === "reads-register");
     assert.ok(fits(found, { register: poll.register, ...poll.of ? { of: poll.of } : {} }), row.evidence.join("\n"));
+    const [, bit] = /\ntbz \w+, #(\d+), 1b/.exec(poll.source) ?? [];
+    if (bit !== undefined) assert.ok(fits(found, { until: { is: "bit", bit: Number(bit), value: 1 } }), row.evidence.join("\n"));
     assert.ok(row.way_out !== null, `${row.text} has no way out`);
     assert.ok(machine.broken().some((text) => text.startsWith("x: ")), "a run would not fail");
     assertLasting(machine, (now) => verdictOf(now).fact, INSTANTS);

@@ -5,6 +5,7 @@ import { durationText, hex, timeText } from "../../../kit/support/text/number-te
 import { BOARD_FINDINGS, type BoardFinding } from "./board-finding.ts";
 import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { DEVICE_WORDS, type DeviceBecause, EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
+import { isHealthy } from "./verdict-words.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 import { way } from "../../../kit/support/text/way-out.ts";
 import { Facts, type OfCode } from "./fact.ts";
@@ -24,19 +25,28 @@ import {
   rangeText,
   VERDICT_FACTS,
   type VerdictFact,
+  wordOf,
   wouldText,
 } from "./verdict.ts";
 import { BETTER_SEND, limitText, POLLED, SWALLOWED } from "./send-words.ts";
+import { REGISTER_BITS } from "./register-bits.ts";
 import { type Wait, WAITS } from "./wait.ts";
 
 /** The values of a word that end a loop, in hexadecimal; of one of its bits. */
 export type LoopEnd =
   | { readonly is: "equal" | "not-equal"; readonly to: string }
-  | { readonly is: "bit"; readonly bit: number; readonly value: 0 | 1 };
+  | { readonly is: "bit"; readonly bit: number; readonly value: 0 | 1 }
+  /** One of these bits is 1; all are 0. */
+  | { readonly is: "any-bit" | "no-bit"; readonly of: string };
 
-function endText(until: LoopEnd): string {
-  if (until.is === "bit") return `until its bit ${until.bit} is ${until.value}`;
-  return `until it is ${until.is === "equal" ? "" : "not "}${until.to}`;
+/** @param register whose bits have names */
+function endText(until: LoopEnd, register = ""): string {
+  if (until.is === "bit") {
+    const name = REGISTER_BITS[register]?.[until.bit];
+    return `until its bit ${until.bit}${name === undefined ? "" : ` (${name})`} is ${until.value}`;
+  }
+  if ("to" in until) return `until it is ${until.is === "equal" ? "" : "not "}${until.to}`;
+  return `until ${until.is === "any-bit" ? "one" : "none"} of its bits ${until.of} is 1`;
 }
 
 /** Facts that a verdict follows from. */
@@ -62,7 +72,17 @@ export type Evidence =
     readonly of: string | null;
     readonly name: string | null;
     readonly value: string;
+    readonly until: LoopEnd | null;
   }
+  /** The branch that would leave a loop that reads nothing, and the registers that decide it. */
+  | {
+    readonly code: "unchanging";
+    readonly at: CodeRange;
+    readonly instruction: string;
+    readonly registers: readonly { readonly name: string; readonly value: string }[];
+  }
+  /** A loop in the handler of an interrupt; `interrupted`: the code that does not continue. */
+  | { readonly code: "in-handler"; readonly interrupted: CodeRange }
   /** An SMCCC call of a loop, to which the answer is -1 for ever. */
   | {
     readonly code: "unserved-call";
@@ -312,8 +332,16 @@ export const EVIDENCE = new Facts<Evidence>({
     `reads ${rangeText(range)}, ${pa}, which is ${value}${until === null ? "" : `, ${endText(until)}`}; mapped: ${mapped.join(", ")}`,
   "unwritten": ({ range, pa, value, until }) => `${rangeText(range)} (${pa}) is ${value}, and the loop reads it ${endText(until)}`,
   "barred-sgi": ({ irq, finding, then }) => `${irq} was sent, and ${stoppedText(finding, then)}`,
-  "reads-register": ({ register, of, name, value }) =>
-    `reads ${[name, name && "at", register].filter(Boolean).join(" ")}${of === null ? "" : ` (${of})`}, which is ${value}`,
+  "reads-register": ({ register, of, name, value, until }) =>
+    `reads ${[name, name && "at", register].filter(Boolean).join(" ")}${of === null ? "" : ` (${of})`}, which is ${value}${
+      until === null ? "" : `, ${endText(until, name ?? register)}`
+    }`,
+  "unchanging": ({ at, instruction, registers }) =>
+    `only "${instruction}" at ${rangeText(at)} would leave it, and each turn has ${
+      registers.map(({ name, value }) => `${name} ${value}`).join(", ")
+    }: it reads no memory`,
+  "in-handler": ({ interrupted }) =>
+    `the loop is in the handler of an interrupt: the code at ${rangeText(interrupted)} that it has interrupted waits for its end`,
   "unserved-call": ({ instruction, function: id, at }) =>
     `${instruction.toUpperCase()} at ${rangeText(at)} asks for SMCCC function ${id} of ${
       ownerText(Number(id))
@@ -465,11 +493,13 @@ export const EVIDENCE = new Facts<Evidence>({
     interrupted === null
       ? "release the lock before it is taken again, or store 0 there at the start"
       : "mask interrupts while the lock is taken that their handler takes, too",
+  "unchanging": () => "read it in the loop (volatile, or READ_ONCE), or change the register in each turn",
+  "in-handler": () => "do not wait in a handler: return, and look again at the next interrupt",
   "masked-pending": ({ mask }) => `clear PSTATE.${mask} where it waits (DAIFClr), or ${mask} of SPSR_EL1 before ERET`,
   "left-lock": ({ vm, pa, size }) =>
     way`have ${vm} release the lock before it ends, or store 0 there for it: \`${hint("who", pa, { size })}\` finds who took it`,
-  "other-end": ({ vm, what, ended_ns }) =>
-    what === null ? undefined : ended_ns === null ? fixFirst(vm) : way`start ${vm} again: \`${hint("vm start", vm)}\``,
+  "other-end": ({ vm, what, fact, ended_ns }) =>
+    what === null || ended_ns === null && isHealthy(wordOf(fact)) ? undefined : ended_ns === null ? fixFirst(vm) : way`start ${vm} again: \`${hint("vm start", vm)}\``,
   "unserved-call": () => "take -1 for an answer, and do without the function",
   "barred": ({ barrier, then }) => stoppedWayOut(barrier, then),
   "unwritten": ({ pa, value }) => way`find what should write it: \`${hint("who", pa, { size: value.length / 2 - 1 })}\` has the last store`,

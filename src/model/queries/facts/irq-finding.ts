@@ -95,8 +95,8 @@ export function isBarrier(finding: IrqFinding): finding is Barrier {
 }
 
 const STORM_WAYS_OUT: Readonly<Record<string, string>> = {
-  vtimer: "the handler sets CNTV_CVAL_EL0, or masks the timer",
-  ptimer: "the handler sets CNTP_CVAL_EL0, or masks the timer",
+  vtimer: "the handler sets CNTV_CVAL_EL0 to a later time, or masks the timer",
+  ptimer: "the handler sets CNTP_CVAL_EL0 to a later time, or masks the timer",
 };
 
 const stopped = (barrier: Barrier) => `cannot fire: ${BARRIERS.text(barrier)}`;

@@ -36,7 +36,7 @@ export type Awaited = {
   readonly by: string;
   /** The queue, doorbell, parcel, address or card. */
   readonly through: string;
-  readonly until: "accept" | "release" | "write" | "send a frame to" | PolledEnd | null;
+  readonly until: "accept" | "release" | "write" | "release the lock at" | "send a frame to" | PolledEnd | null;
 };
 
 /** The end of the polling of a queue or a doorbell. */
@@ -64,7 +64,7 @@ export type VerdictFact =
     readonly writers: readonly string[];
   }
   /** The system counter ends it, after `for_ns` at most, and after half of that at the earliest. */
-  | { readonly code: "waits-for-counter"; readonly vcpu: string; readonly range: CodeRange; readonly for_ns: number }
+  | { readonly code: "waits-for-counter"; readonly vcpu: string; readonly range: CodeRange; readonly for_ns: number | null }
   /**
    * Each turn leaves the state as it was, and nothing can end it. `reads`: how many places of
    * memory it reads; `asked`: where it reads CurrentEL, if it goes from there straight to the loop.
@@ -303,7 +303,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
       [...writers.length > 0 ? [writers.join(", ")] : [], ...interruptible ? ["an interrupt"] : []].join(" or ") || "a device"
     }`,
   "waits-for-counter": ({ vcpu, range, for_ns }) =>
-    `${vcpu} waits in a loop at ${rangeText(range)} until the system counter has moved on, by up to ${longText(for_ns)}`,
+    `${vcpu} waits in a loop at ${rangeText(range)} until the system counter has ${for_ns === null ? "one exact value" : `moved on, by up to ${longText(for_ns)}`}`,
   "spins": ({ vcpu, range, reads, asked }) =>
     asked === null
       ? `${vcpu} loops at ${rangeText(range)}: ${reads > 0 ? "nothing can change what it reads" : "nothing can end it"}`
@@ -371,7 +371,11 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "vmm-silent": () => "have the VMM answer it, and call vcpu_run again",
   "vmm-absent": () => "have the VMM call vcpu_run again after each return",
   "waits-for-counter": ({ for_ns }) =>
-    for_ns < LONG ? undefined : "compute the deadline from CNTFRQ_EL0, the frequency in Hz, and in 64 bits without sign",
+    for_ns === null
+      ? "compare for a time that has come (CMP, B.LO): the counter may pass a value between two reads"
+      : for_ns < LONG
+      ? undefined
+      : "compute the deadline from CNTFRQ_EL0, the frequency in Hz, and in 64 bits without sign",
   "spins": ({ reads, asked }) =>
     asked !== null
       ? "it may need EL2, which a VM does not have: use a program that starts at EL1"
@@ -387,7 +391,10 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "awaits-dead": ({ what: { by }, does }) => does === "ended" ? way`start ${by} again: \`${hint("vm start", by)}\`` : fixFirst(by),
   "all-off": () => "leave a vCPU on, or end the VM by PSCI SYSTEM_OFF",
   "no-wakeup": () => "set a timer, or enable an interrupt that can come, before the sleep",
-  "deadlock": () => "have one of them act before it waits, or set a timer",
+  "deadlock": ({ steps }) =>
+    steps.every(({ what: { until } }) => until === "release the lock at")
+      ? "take locks in one order in all VMs, and release each"
+      : "have one of them act before it waits, or set a timer",
   "unheard": () => "run the machine again without rules that lose interrupts",
   "undelivered": ({ peer: { peer, failed } }) => failed ? fixFirst(peer) : "name a VM that exists as the peer of its node",
   "leaked": ({ vmid, parcels }) =>

@@ -33,6 +33,7 @@ const UNUSED: ReadonlySet<Evidence["code"]> = new Set<Evidence["code"]>(["nothin
 function rankOf(one: Evidence): Rank {
   // A vCPU that was on may have been the one that ends the wait.
   if (one.code === "vcpus-off") return one.started ? FAILED : UNDER_WAY;
+  if (one.code === "other-end") return one.ended_ns === null && isHealthy(wordOf(one.fact)) ? UNDER_WAY : FAILED;
   if (one.code === "beside") return isHealthy(wordOf(one.fact)) ? UNDER_WAY : FAILED;
   if (one.code === "kernel") return isOver(one.finding) ? UNDER_WAY : FAILED;
   if (one.code !== "wakeup") return UNUSED.has(one.code) ? IDLE : NOT_FAILED.has(one.code) ? UNDER_WAY : FAILED;

@@ -14,7 +14,8 @@ import { readInstruction, readWord } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
 import { type FoundIrq, isInInterrupt } from "../readers/objects/read-irqs.ts";
 import { readOwner } from "../readers/objects/read-memory.ts";
-import { endedSharers } from "./peer-waits.ts";
+import { loopExits } from "../causes/loop-ends.ts";
+import { endedSharers } from "./ended-sharers.ts";
 import type { AnsweredCall, Prospects } from "./prospects.ts";
 import { isAsleep } from "./sleep.ts";
 import type { OtherVms } from "./verdict.ts";
@@ -117,6 +118,36 @@ function ownLock(view: View, vcpu: Vcpu, load: Exclusive, { inputs }: EndlessLoo
   }];
 }
 
+/** A lock that a loop takes, and that is taken. */
+export function lockOf(view: View, vcpu: Vcpu, loop: EndlessLoop): SeenWord | undefined {
+  const { load, store } = exclusivesOf(view, vcpu, loop);
+  return load && !isStray(load, store) ? loop.inputs.find(({ va, value }) => va === load.address && value !== 0n) : undefined;
+}
+
+/**
+ * A loop in the handler of an interrupt that reads memory of a VM without another CPU: the code that
+ * would write it is perhaps the interrupted one. A lock says so itself.
+ */
+export function inHandler(view: View, vcpu: Vcpu, loop: EndlessLoop): OfCode<Evidence, "in-handler">[] {
+  const isAlone = view.vcpus().every((one) => one === vcpu || one.addressSpace !== vcpu.addressSpace || one.life.isPoweredOff);
+  if (!isInInterrupt(vcpu) || !isAlone || loop.open || loop.inputs.length === 0 || lockOf(view, vcpu, loop)) return [];
+  return [{ code: "in-handler", interrupted: rangeOf(view, vcpu, vcpu.registers.getRegister("ELR_EL1")) }];
+}
+
+/** The branch that would leave a loop which reads nothing, and makes no call. */
+export function unchanging(view: View, vcpu: Vcpu, loop: EndlessLoop): OfCode<Evidence, "unchanging">[] {
+  if (loop.inputs.length + loop.registers.length + loop.calls + loop.exceptions > 0 || loop.sleeps) return [];
+  const [exit, ...others] = loopExits(view, vcpu, loop);
+  if (!exit || others.length > 0) return [];
+  const { at, instruction, registers } = exit;
+  return [{
+    code: "unchanging",
+    at: rangeOf(view, vcpu, at),
+    instruction,
+    registers: registers.map(({ name, value }) => ({ name, value: hex(value) })),
+  }];
+}
+
 /** Calls of a loop that are answered the same each time. */
 export function sameAnswers(view: View, vcpu: Vcpu, prospects: Prospects, loop: EndlessLoop): Evidence[] {
   return prospects.answered(vcpu, loop).map((call): Evidence => {
@@ -174,8 +205,7 @@ const isShared = (view: View, { pa }: SeenWord) => readOwner(view, paId(pa)).som
 
 /** A lock in shared memory that is taken, and VMs that share it and have ended. */
 export function leftLocks(view: View, vcpu: Vcpu, loop: EndlessLoop, others: OtherVms): OfCode<Evidence, "left-lock">[] {
-  const { load, store } = exclusivesOf(view, vcpu, loop);
-  const lock = load && !isStray(load, store) ? loop.inputs.find(({ va, value }) => va === load.address && value !== 0n) : undefined;
+  const { load } = exclusivesOf(view, vcpu, loop), lock = lockOf(view, vcpu, loop);
   if (!load || !lock) return [];
   return endedSharers(view, view.vmOf(vcpu.addressSpace), lock).flatMap((vm): OfCode<Evidence, "left-lock">[] => {
     const fact = others.verdictOn(vm)?.fact, end = view.hypervisor.trace.reasons.endOf(nameOf(vm));

@@ -1,5 +1,5 @@
 // What the VMs at the other end of a wait do instead, as evidence, where none of them is about to end
-// it: a verdict on each.
+// it: the verdict on each.
 
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
@@ -26,17 +26,25 @@ function waitsOf({ view, vm, online, others }: Patient): PeerWait[] {
 /** Waits for the same thing, without those for the VM itself, and for a primary VM that lent it. */
 function peersOf(view: View, vm: string, waits: readonly PeerWait[]): PeerWait[] {
   const primary = view.vm(Vmid.Primary), peers = waits.filter(({ what: { by } }) => by !== vm);
-  const borrowers = peers.filter(({ what: { by, until } }) => by !== primary || until !== "write");
+  const borrowers = peers.filter(({ what: { by, until } }) => by !== primary || until !== "write" && until !== "release the lock at");
   return borrowers.length > 0 ? borrowers : peers;
 }
 
-/** A VM that does not do what another one waits for: it is sick, or has ended and does not return. */
+/** Virtual time (ns) from which on the timer of the VM at the other end is named. */
+const LATER = 1e9;
+
+/**
+ * A VM that does not do what another one waits for: it is sick, has ended and does not return, or
+ * sleeps for long.
+ */
 function idleEnd({ view, others }: Patient, { what }: PeerWait): OfCode<Evidence, "other-end"> | undefined {
   const { by: vm } = what, verdict = others.verdictOn(vm);
-  if (!verdict || !isSick(verdict) && !hasLeft(view, vm, verdict)) return undefined;
+  if (!verdict || !isSick(verdict) && !hasLeft(view, vm, verdict) && !sleepsLong(verdict)) return undefined;
   const { fact } = verdict, end = view.hypervisor.trace.reasons.endOf(nameOf(vm));
   return { code: "other-end", vm, what, fact, ended_ns: end ? String(end.time) : null };
 }
+
+const sleepsLong = ({ fact }: Verdict) => fact.code === "waits" && fact.what.code === "timer" && fact.what.in_ns > LATER;
 
 function hasLeft(view: View, vm: string, { fact }: Verdict): boolean {
   const word = wordOf(fact);

@@ -4,13 +4,13 @@
 
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import type { Awaited, CodeRange } from "../../../model/queries/facts/verdict.ts";
-import { ipaId, isOf, paId, vmId } from "../../../model/queries/ids.ts";
+import { ipaId, isOf } from "../../../model/queries/ids.ts";
 import { WAITS } from "../../../model/queries/facts/wait.ts";
-import type { SeenWord } from "../../../cpu/core/interface.ts";
 import type { View } from "../readers/inspected.ts";
-import { readOwner, writersOf } from "../readers/objects/read-memory.ts";
+import { writersOf } from "../readers/objects/read-memory.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
-import { absentOf } from "./absent-peers.ts";
+import { endedSharers } from "./ended-sharers.ts";
+import { lockOf } from "./loop-evidence.ts";
 import type { Prospects } from "./prospects.ts";
 import { isAble, sendersOf, type Sleep, type Waker } from "./sleep.ts";
 import { slotsOf } from "./source-states.ts";
@@ -48,6 +48,7 @@ export function waitsOfLoop(view: View, prospects: Prospects, vcpu: Vcpu): PeerW
   const polled = prospects.polled(vcpu, loop).flatMap(({ object, until, raisers = [], gone }) =>
     [...raisers, ...gone].map((by) => ({ vm, what: { irq: "", by, through: view.object(object), until }, at, waker: undefined }))
   );
+  const lock = lockOf(view, vcpu, loop);
   const stores = loop.inputs.flatMap((word) => {
     const { ipa } = view.system.symbols.core.questions.inspect(vcpu.registers, word.va);
     const name = view.vmNameOf(vcpu.addressSpace), through = ipaId(name, Number(ipa));
@@ -55,17 +56,9 @@ export function waitsOfLoop(view: View, prospects: Prospects, vcpu: Vcpu): PeerW
     const senders = card && sendersOf(view, card)?.raisers;
     const awaits = senders
       ? { irq: "", through: card.id, until: "send a frame to" } as const
-      : { irq: "", through, until: "write" } as const;
+      : { irq: "", through, until: word === lock ? "release the lock at" : "write" } as const;
     const writers = senders ?? [...writersOf(view, word.pa).map((space) => view.vmOf(space)), ...endedSharers(view, vm, word)];
     return writers.map((by) => ({ vm, what: { ...awaits, by }, at, waker: undefined }));
   });
   return [...polled, ...stores];
-}
-
-/** VMs that have ended, and with which a VM shared memory. */
-export function endedSharers(view: View, vm: string, { pa }: SeenWord): readonly string[] {
-  if (readOwner(view, paId(pa)).every(({ parcel }) => parcel === null)) return [];
-  const { plans } = view.system.vms, labels = new Set([...plans].flatMap(([name, { shares }]) => vmId(name) === vm ? shares : []));
-  const peers = [...plans].flatMap(([name, { shares }]) => vmId(name) !== vm && shares.some((one) => labels.has(one)) ? [vmId(name)] : []);
-  return absentOf(view, peers).gone;
 }

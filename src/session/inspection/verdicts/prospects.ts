@@ -101,9 +101,10 @@ export class Prospects {
 
   /**
    * Virtual time (ns) until a loop ends that waits for the system counter alone, and not only for a
-   * driver's delay: the first power of two after which it does. Undefined for all else.
+   * driver's delay: the first power of two after which it does, null if no later time ends it, but
+   * at best one value of the counter. Undefined for all else.
    */
-  counterWait(vcpu: Vcpu): { readonly loop: EndlessLoop; readonly for_ns: number } | undefined {
+  counterWait(vcpu: Vcpu): { readonly loop: EndlessLoop; readonly for_ns: number | null } | undefined {
     const outlook = this.outlook(vcpu);
     if (outlook?.kind !== "leaves" || outlook.how !== "time") return undefined;
     const after = (ns: number) =>
@@ -116,7 +117,7 @@ export class Prospects {
     const loop = after(0);
     if (loop.kind !== "loops" || after(COUNTED_LEAST).kind !== "loops") return undefined;
     for (let for_ns = 2 * COUNTED_LEAST; for_ns < COUNTED_LAST; for_ns *= 2) if (after(for_ns).kind !== "loops") return { loop, for_ns };
-    return undefined;
+    return { loop, for_ns: null };
   }
 
   /** Its outlook if bits of registers change, and the bits that may change, by register. */

@@ -17,7 +17,7 @@ import {
 import { MESSAGE_EVIDENCE, MESSAGE_RULES } from "./verdict-messages.ts";
 import { SEND_EVIDENCE } from "./verdict-sends.ts";
 import { REST_RULES, SLEEP_RULES } from "./verdict-sleep.ts";
-import { START_EVIDENCE, TRAIL_EVIDENCE } from "./verdict-trail.ts";
+import { OFF_EVIDENCE, START_EVIDENCE, TRAIL_EVIDENCE } from "./verdict-trail.ts";
 import { LOOP_EVIDENCE, VCPU_RULES, WORK_RULES } from "./verdict-work.ts";
 import type { EvidenceRule, VerdictRule } from "./verdict.ts";
 
@@ -47,6 +47,7 @@ export const EVIDENCE_RULES: readonly EvidenceRule[] = [
   ...ADDRESS_EVIDENCE,
   ...DRIVER_EVIDENCE,
   ...CPU_EVIDENCE,
+  ...OFF_EVIDENCE,
   OF_RULE,
   ...OTHER_END_EVIDENCE,
   ...SEND_EVIDENCE,

@@ -134,6 +134,9 @@ export const START_EVIDENCE = [
   }),
 ];
 
+/** Before what the loop of another vCPU reads, or a sleep: one that is off may have changed it. */
+export const OFF_EVIDENCE = [evidenceRule({ codes: ["vcpus-off"], when: leadsToWait, read: poweredOff })];
+
 export const TRAIL_EVIDENCE = [
   evidenceRule({ codes: ["refused"], when: leadsTo, read: (patient) => refusedCall(patient, () => true) }),
   // Nothing else shows that something had failed before.
@@ -141,7 +144,6 @@ export const TRAIL_EVIDENCE = [
   evidenceRule({ codes: ["unanswered"], when: leadsTo, read: unanswered }),
   evidenceRule({ codes: ["lost-sgi"], when: leadsTo, read: lostSgi }),
   evidenceRule({ codes: ["start-refused"], when: leadsToWait, read: refusedStart }),
-  evidenceRule({ codes: ["vcpus-off"], when: leadsToWait, read: poweredOff }),
   evidenceRule({ codes: ["injected"], read: injectedInto }),
   evidenceRule({ codes: ["device-atomic"], read: deviceAtomics }),
   evidenceRule({ codes: ["stale-translation"], read: ({ view, vcpus }) => staleUses(view, vcpus) }),

@@ -24,7 +24,17 @@ import { deviceAt } from "./steady-registers.ts";
 import { polledState } from "./source-states.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
 import { loopEnd } from "../causes/loop-ends.ts";
-import { barredSgis, leftLocks, maskedPending, polledEnds, returnToItself, sameAnswers, vainExclusives } from "./loop-evidence.ts";
+import {
+  barredSgis,
+  inHandler,
+  leftLocks,
+  maskedPending,
+  polledEnds,
+  returnToItself,
+  sameAnswers,
+  unchanging,
+  vainExclusives,
+} from "./loop-evidence.ts";
 import { isMasked, type Prospects } from "./prospects.ts";
 import { isQuiet } from "./quiet.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
@@ -148,8 +158,10 @@ function spins({ view, vm, irqs, others }: Patient, vcpu: Vcpu): Verdict<"spins"
     ...vainExclusives(view, vcpu, loop, prospects),
     ...leftLocks(view, vcpu, loop, others),
     ...barredSgis(irqs),
-    masked(vcpu),
+    ...inHandler(view, vcpu, loop),
+    ...unchanging(view, vcpu, loop),
     ...readsOf(view, vcpu, loop),
+    masked(vcpu),
   ];
   const vain = { operations: FAULT_KINDS, vcpus: true } as const;
   if (loop.calls > 0) return { fact: { code: "exit-loop", vcpu: id, range }, evidence, next, vain };
@@ -229,13 +241,14 @@ function sourcesOf(prospects: Prospects, vcpu: Vcpu, loop: EndlessLoop): Evidenc
 function readsOf(view: View, vcpu: Vcpu, loop: EndlessLoop): Evidence[] {
   const { inputs, registers } = loop;
   return [
-    ...registers.slice(0, READS_LISTED).map((register) => readsRegister(view, vcpu, register)),
+    ...registers.slice(0, READS_LISTED).map((register) => readsRegister(view, vcpu, loop, register)),
     ...inputs.slice(0, READS_LISTED).map((word) => reads(view, vcpu, word, loopEnd(view, vcpu, loop, word))),
   ];
 }
 
-function readsRegister(view: View, vcpu: Vcpu, { name, va, size, value }: KnownRegister): Evidence {
-  const shown = { code: "reads-register" as const, value: hex(value, 2 * size) };
+function readsRegister(view: View, vcpu: Vcpu, loop: EndlessLoop, { name, va, size, value }: KnownRegister): Evidence {
+  const until = loopEnd(view, vcpu, loop, va === undefined ? { name: name ?? "", size } : { va, size }) ?? null;
+  const shown = { code: "reads-register" as const, value: hex(value, 2 * size), until };
   if (va === undefined) return { ...shown, register: name ?? "", of: null, name: null };
   const { ipa } = view.system.symbols.core.questions.inspect(vcpu.registers, va);
   return { ...shown, register: hex(ipa), ...deviceAt(view, vcpu, ipa, size) };
@@ -318,7 +331,7 @@ function waitsInLoop(view: View, vcpu: Vcpu, prospects: Prospects): Verdict<"wai
       interruptible: loop.open,
       writers: prospects.writers(vcpu, loop).map((one) => view.vcpu(one)),
     },
-    evidence: [...polledEnds(view, vcpu, prospects, loop), ...readsOf(view, vcpu, loop)],
+    evidence: [...polledEnds(view, vcpu, prospects, loop), ...unchanging(view, vcpu, loop), ...readsOf(view, vcpu, loop)],
   };
 }
 

@@ -10,7 +10,7 @@ import type { WayOut } from "../../../kit/support/text/way-out.ts";
 const EXPLAINS: ReadonlySet<Evidence["code"]> = new Set<Evidence["code"]>([
   ...["unserved-call", "lost-sgi", "start-refused", "stale-translation", "gicv2-driver", "misplaced", "barred", "wakeup"] as const,
   ...["unheard-ring", "swallowed", "same-answer", "stray-exclusive", "masked-pending", "other-end", "own-lock"] as const,
-  ...["taken-locks", "barred-sgi", "left-lock", "refused-send"] as const,
+  ...["taken-locks", "barred-sgi", "left-lock", "refused-send", "unchanging", "in-handler"] as const,
 ]);
 
 /** The way out of a refusal. */

@@ -27,7 +27,7 @@ Deno.test("a finding is a card: the sentence on badbg, and the way out", async (
   await rig.type("3");
   const lines = await rig.lines();
   const at = lines.findIndex((line) => /^ ! D debian\/27 storm: its line is high at each end/.test(line));
-  assert.match(lines[at + 1], /^ │ way out the handler sets CNTV_CVAL_EL0, or masks the timer/);
+  assert.match(lines[at + 1], /^ │ way out the handler sets CNTV_CVAL_EL0 to a later time, or masks the timer/);
   const grounds = rig.screen.cells(at).map(({ background }) => roleOf(background));
   assert.equal(grounds.filter((role) => role === "badbg").length, 79, "all but the letter of the VM");
   assert.ok(rig.screen.cells(at + 1).every(({ background }) => roleOf(background) === "bg"));
