@@ -13,7 +13,7 @@ import { LINKS } from "./links.ts";
 
 const guests = await ClassGuests.build("ends");
 
-/** What the other VM does, in words. */
+/** The other VM's activity, in words. */
 const NONE_CAN_COME = /vm:y.*none can come/, DEADLOCKED = /deadlocked: waits for .*vm:y.*vm:y for vm:x/;
 const STATES: Readonly<Record<string, RegExp>> = {
   DEAF: NONE_CAN_COME,

@@ -1,4 +1,4 @@
-// What links two VMs `x` and `y` of diagnoses.
+// Links of two VMs `x` and `y` of diagnoses: queues, doorbells, shared memory.
 
 /** Bells and queues between both, and memory that both can write. */
 export const LINKS = `[link]

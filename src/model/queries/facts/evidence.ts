@@ -1,7 +1,7 @@
 // The evidence of verdicts on VMs, as facts.
 
 import { ownerText } from "../../../machine/abi/smccc.ts";
-import { durationText, hex, timeText } from "../../../kit/support/text/number-text.ts";
+import { durationText, timeText } from "../../../kit/support/text/number-text.ts";
 import { BOARD_FINDINGS, type BoardFinding } from "./board-finding.ts";
 import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { DEVICE_WORDS, type DeviceBecause, EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
@@ -12,6 +12,7 @@ import { Facts, type OfCode } from "./fact.ts";
 import { removalOf } from "./injected.ts";
 import { barriersText, type IrqFinding, stoppedText, stoppedWayOut } from "./irq-finding.ts";
 import { LINUX_FINDINGS, type LinuxFinding } from "./linux-finding.ts";
+import { endText, type LoopEnd } from "./loop-end.ts";
 import { isIdle, SOURCE_STATES, type SourceState } from "./source-state.ts";
 import {
   type Absence,
@@ -29,25 +30,8 @@ import {
   wouldText,
 } from "./verdict.ts";
 import { BETTER_SEND, limitText, POLLED, SWALLOWED } from "./send-words.ts";
-import { REGISTER_BITS } from "./register-bits.ts";
+import { ALREADY_ON, DEVICE_WAYS_OUT, MISSED, MISSED_WAYS_OUT, type MissedBy, startRefused } from "./trail-words.ts";
 import { type Wait, WAITS } from "./wait.ts";
-
-/** The values of a word that end a loop, in hexadecimal; of one of its bits. */
-export type LoopEnd =
-  | { readonly is: "equal" | "not-equal"; readonly to: string }
-  | { readonly is: "bit"; readonly bit: number; readonly value: 0 | 1 }
-  /** One of these bits is 1; all are 0. */
-  | { readonly is: "any-bit" | "no-bit"; readonly of: string };
-
-/** @param register whose bits have names */
-function endText(until: LoopEnd, register = ""): string {
-  if (until.is === "bit") {
-    const name = REGISTER_BITS[register]?.[until.bit];
-    return `until its bit ${until.bit}${name === undefined ? "" : ` (${name})`} is ${until.value}`;
-  }
-  if ("to" in until) return `until it is ${until.is === "equal" ? "" : "not "}${until.to}`;
-  return `until ${until.is === "any-bit" ? "one" : "none"} of its bits ${until.of} is 1`;
-}
 
 /** Facts that a verdict follows from. */
 export type Evidence =
@@ -270,7 +254,7 @@ export type Evidence =
     readonly at: CodeRange;
     readonly address: string;
     /** `store`: no TLBI has followed the store that `tlbi` is then. */
-    readonly missed: "cpu" | "asid" | "address" | "store";
+    readonly missed: MissedBy;
     readonly tlbi: string;
     /** Null if that vCPU is no longer there. */
     readonly by: string | null;
@@ -291,36 +275,6 @@ export type Evidence =
   | { readonly code: "no-kvm" }
   /** A rule of injected faults has hit operations for which the VM may wait. */
   | { readonly code: "injected"; readonly inject: string; readonly rule: string; readonly hits: number };
-
-const DEVICE_WAYS_OUT: { readonly [B in DeviceBecause]: string } = {
-  "stage-1-off": "turn the MMU on first, with the lock in Normal memory",
-  "mair": "map it as Normal memory",
-  "stage-2": "take memory that stage 2 maps as Normal",
-};
-
-/** An error of CPU_ON that is not about the MPIDR; MPIDRs that are named for the others. */
-const ALREADY_ON = "ALREADY_ON", MPIDRS_SHOWN = 4;
-/** Why PSCI refuses to start a vCPU. */
-const startRefused = (status: string, mpidrs: readonly string[]) =>
-  status === ALREADY_ON
-    ? "it is on already"
-    : `the VM's vCPUs have ${mpidrs.slice(0, MPIDRS_SHOWN).join(", ")}${mpidrs.length > MPIDRS_SHOWN ? " and so on" : ""}`;
-
-const ASID_SHIFT = 48n, PAGE_SHIFT = 12n;
-type Missed = OfCode<Evidence, "stale-translation">["missed"];
-/** The mistake in a TLBI, or in a store. */
-const MISSED: { readonly [M in Missed]: (by: string, operand: bigint) => string } = {
-  "cpu": (by) => `reached ${by} alone`,
-  "asid": (_, operand) => `named ASID ${operand >> ASID_SHIFT}, not the table's`,
-  "address": (_, operand) => `was for address ${hex(BigInt.asUintN(64, operand << PAGE_SHIFT))}`,
-  "store": (by, operand) => `of ${by} gave the valid entry another address (${hex(operand)}), and no TLBI has followed`,
-};
-const MISSED_WAYS_OUT: { readonly [M in Missed]: string } = {
-  "cpu": "its inner-shareable form (VAE1IS, VMALLE1IS) reaches all",
-  "asid": "put the ASID of the table into bits 63:48, or use VAAE1IS",
-  "address": "its operand has the address shifted right by 12",
-  "store": "write 0 to the entry, then TLBI VAE1IS and DSB ISH, and then the new entry (break-before-make)",
-};
 
 /** Answers of PSCI and the TRNG that are errors (Arm DEN 0022, 5.2.2; DEN 0098, 2.2). */
 const INVALID = "-2",
@@ -499,7 +453,11 @@ export const EVIDENCE = new Facts<Evidence>({
   "left-lock": ({ vm, pa, size }) =>
     way`have ${vm} release the lock before it ends, or store 0 there for it: \`${hint("who", pa, { size })}\` finds who took it`,
   "other-end": ({ vm, what, fact, ended_ns }) =>
-    what === null || ended_ns === null && isHealthy(wordOf(fact)) ? undefined : ended_ns === null ? fixFirst(vm) : way`start ${vm} again: \`${hint("vm start", vm)}\``,
+    what === null || ended_ns === null && isHealthy(wordOf(fact))
+      ? undefined
+      : ended_ns === null
+      ? fixFirst(vm)
+      : way`start ${vm} again: \`${hint("vm start", vm)}\``,
   "unserved-call": () => "take -1 for an answer, and do without the function",
   "barred": ({ barrier, then }) => stoppedWayOut(barrier, then),
   "unwritten": ({ pa, value }) => way`find what should write it: \`${hint("who", pa, { size: value.length / 2 - 1 })}\` has the last store`,

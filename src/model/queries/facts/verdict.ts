@@ -303,7 +303,9 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
       [...writers.length > 0 ? [writers.join(", ")] : [], ...interruptible ? ["an interrupt"] : []].join(" or ") || "a device"
     }`,
   "waits-for-counter": ({ vcpu, range, for_ns }) =>
-    `${vcpu} waits in a loop at ${rangeText(range)} until the system counter has ${for_ns === null ? "one exact value" : `moved on, by up to ${longText(for_ns)}`}`,
+    `${vcpu} waits in a loop at ${rangeText(range)} until the system counter has ${
+      for_ns === null ? "one exact value" : `moved on, by up to ${longText(for_ns)}`
+    }`,
   "spins": ({ vcpu, range, reads, asked }) =>
     asked === null
       ? `${vcpu} loops at ${rangeText(range)}: ${reads > 0 ? "nothing can change what it reads" : "nothing can end it"}`

@@ -5,7 +5,7 @@
 import type { EndlessLoop, SeenWord } from "../../../cpu/core/interface.ts";
 import type { Vcpu } from "../../../machine/hypervisor/inspect.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
-import type { LoopEnd } from "../../../model/queries/facts/evidence.ts";
+import type { LoopEnd } from "../../../model/queries/facts/loop-end.ts";
 import { readInstruction, readWord } from "../readers/guest/read-symbols.ts";
 import type { View } from "../readers/inspected.ts";
 
@@ -68,7 +68,7 @@ export function loopEnd(view: View, vcpu: Vcpu, { first, last }: EndlessLoop, pl
   return undefined;
 }
 
-/** Of a loop that goes on while these bits are all 0, or not. */
+/** Of a loop that continues while these bits are all 0, or not. */
 function bitsEnd(bits: bigint, staysZero: boolean): LoopEnd {
   const bit = bits.toString(2).length - 1;
   if (bits === 1n << BigInt(bit)) return { is: "bit", bit, value: staysZero ? 1 : 0 };

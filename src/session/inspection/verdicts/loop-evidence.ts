@@ -15,7 +15,7 @@ import type { View } from "../readers/inspected.ts";
 import { type FoundIrq, isInInterrupt } from "../readers/objects/read-irqs.ts";
 import { readOwner } from "../readers/objects/read-memory.ts";
 import { loopExits } from "../causes/loop-ends.ts";
-import { endedSharers } from "./ended-sharers.ts";
+import { endedSharers } from "../readers/objects/absent-peers.ts";
 import type { AnsweredCall, Prospects } from "./prospects.ts";
 import { isAsleep } from "./sleep.ts";
 import type { OtherVms } from "./verdict.ts";
@@ -125,8 +125,8 @@ export function lockOf(view: View, vcpu: Vcpu, loop: EndlessLoop): SeenWord | un
 }
 
 /**
- * A loop in the handler of an interrupt that reads memory of a VM without another CPU: the code that
- * would write it is perhaps the interrupted one. A lock says so itself.
+ * A loop in the handler of an interrupt that reads memory of a VM without another CPU: perhaps the
+ * interrupted code would write it. A lock says so itself.
  */
 export function inHandler(view: View, vcpu: Vcpu, loop: EndlessLoop): OfCode<Evidence, "in-handler">[] {
   const isAlone = view.vcpus().every((one) => one === vcpu || one.addressSpace !== vcpu.addressSpace || one.life.isPoweredOff);

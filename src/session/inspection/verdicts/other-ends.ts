@@ -1,5 +1,5 @@
-// What the VMs at the other end of a wait do instead, as evidence, where none of them is about to end
-// it: the verdict on each.
+// The VMs at the other end of a wait, as evidence, where none of them is about to end it: the
+// verdict on each.
 
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
@@ -7,9 +7,9 @@ import { wordOf } from "../../../model/queries/facts/verdict.ts";
 import { nameOf } from "../../../model/queries/ids.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View } from "../readers/inspected.ts";
-import { absentOf } from "./absent-peers.ts";
+import { absentOf } from "../readers/objects/absent-peers.ts";
 import { type PeerWait, waitsOfLoop, waitsOfSleep } from "./peer-waits.ts";
-import { isAsleep } from "./sleep.ts";
+import { isAsleep, type Sleep } from "./sleep.ts";
 import { evidenceRule, isSick, type Patient, type Verdict, type VerdictCode } from "./verdict.ts";
 
 /** Verdicts on waits that say nothing of the other end. */
@@ -39,12 +39,12 @@ const LATER = 1e9;
  */
 function idleEnd({ view, others }: Patient, { what }: PeerWait): OfCode<Evidence, "other-end"> | undefined {
   const { by: vm } = what, verdict = others.verdictOn(vm);
-  if (!verdict || !isSick(verdict) && !hasLeft(view, vm, verdict) && !sleepsLong(verdict)) return undefined;
+  if (!verdict || !isSick(verdict) && !hasLeft(view, vm, verdict) && !sleepsLong(others.asleep.get(vm))) return undefined;
   const { fact } = verdict, end = view.hypervisor.trace.reasons.endOf(nameOf(vm));
   return { code: "other-end", vm, what, fact, ended_ns: end ? String(end.time) : null };
 }
 
-const sleepsLong = ({ fact }: Verdict) => fact.code === "waits" && fact.what.code === "timer" && fact.what.in_ns > LATER;
+const sleepsLong = (sleep: Sleep | undefined) => sleep?.timer !== undefined && sleep.timer.in_ns > LATER;
 
 function hasLeft(view: View, vm: string, { fact }: Verdict): boolean {
   const word = wordOf(fact);

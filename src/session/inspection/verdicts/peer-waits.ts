@@ -9,7 +9,7 @@ import { WAITS } from "../../../model/queries/facts/wait.ts";
 import type { View } from "../readers/inspected.ts";
 import { writersOf } from "../readers/objects/read-memory.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
-import { endedSharers } from "./ended-sharers.ts";
+import { endedSharers } from "../readers/objects/absent-peers.ts";
 import { lockOf } from "./loop-evidence.ts";
 import type { Prospects } from "./prospects.ts";
 import { isAble, sendersOf, type Sleep, type Waker } from "./sleep.ts";

@@ -7,7 +7,7 @@ import { type AskedCall, type EndlessLoop, type Outlook, Pstate } from "../../..
 import { ErrorCode } from "../../../machine/abi/errors.ts";
 import { writersOf } from "../readers/objects/read-memory.ts";
 import type { View } from "../readers/inspected.ts";
-import { absentOf } from "./absent-peers.ts";
+import { absentOf } from "../readers/objects/absent-peers.ts";
 import { isIdle } from "../../../model/queries/facts/source-state.ts";
 import { answerOf, type PolledCall, polledCall } from "../causes/polled-calls.ts";
 import { deviceState, slotsOf } from "./source-states.ts";

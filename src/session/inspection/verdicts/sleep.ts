@@ -31,7 +31,7 @@ import { isIdle, type SourceState } from "../../../model/queries/facts/source-st
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import { type Wait, WAITS } from "../../../model/queries/facts/wait.ts";
 import { hex } from "../../../kit/support/text/number-text.ts";
-import { absentOf, absentPeers } from "./absent-peers.ts";
+import { absentOf, absentPeers } from "../readers/objects/absent-peers.ts";
 import { hasFailed } from "../readers/objects/device-state.ts";
 import { slotsOf, sourceStateOf } from "./source-states.ts";
 

@@ -11,7 +11,7 @@ import { endedBy } from "../kernels/kernels.ts";
 import type { View } from "../readers/inspected.ts";
 import { callPlaces } from "../readers/guest/code-range.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
-import { isQuiet } from "./quiet.ts";
+import { isQuiet } from "../readers/objects/quiet.ts";
 import { areTurnedOff } from "./sleep.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { VmFacts } from "../readers/objects/read-vms.ts";

@@ -10,7 +10,7 @@ import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import type { Absence } from "../../../model/queries/facts/verdict.ts";
 import { evidenceRule, type Verdict, verdictRule } from "./verdict.ts";
 import { nameOf } from "../../../model/queries/ids.ts";
-import { namedPeer } from "./absent-peers.ts";
+import { namedPeer } from "../readers/objects/absent-peers.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 
 /** The defect of the VM at the other end of a vdevice; undefined if it is or may come. */

@@ -13,7 +13,7 @@ import type { View } from "../readers/inspected.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
 import { otherHolders } from "../readers/objects/read-caps.ts";
 import { virqOf } from "../readers/objects/virq-sources.ts";
-import { absentPeers } from "./absent-peers.ts";
+import { absentPeers } from "../readers/objects/absent-peers.ts";
 import { evidenceRule, isSick, type Patient } from "./verdict.ts";
 
 /** A queue or doorbell between two VMs. */

@@ -14,7 +14,7 @@ import type { View } from "../readers/inspected.ts";
 import type { FoundIrq } from "../readers/objects/read-irqs.ts";
 import { sourceNames } from "../readers/objects/virq-sources.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
-import { isAble, isGone, roomOf, type Sleep, type SleepingVms, type Waker } from "./sleep.ts";
+import { areTurnedOff, isAble, isGone, roomOf, type Sleep, type SleepingVms, type Waker } from "./sleep.ts";
 import { type OtherVms, type Patient, type Verdict, verdictRule } from "./verdict.ts";
 import { awaited } from "./peer-waits.ts";
 import { RING_OF_SLEEPS } from "./wait-rings.ts";
@@ -45,7 +45,7 @@ function awaitsDead(view: View, sleep: Sleep, others: OtherVms): Verdict<"awaits
     if (!isAble(waker)) continue;
     const peer = raisers.find((one) => one !== vm && (isGone(others, one) || others.stuck.has(one))) ?? gone;
     if (peer === undefined) continue;
-    const fact = others.verdictOn(peer)?.fact, does = doingOf(peer, fact, peer === gone, others);
+    const fact = others.verdictOn(peer)?.fact, does = doingOf(view, peer, fact, peer === gone, others);
     const isOver = does === "failed" || does === "ended", end = isOver ? view.hypervisor.trace.reasons.endOf(nameOf(peer)) : undefined;
     return {
       fact: { code: "awaits-dead", what: awaited(waker, peer), does },
@@ -61,11 +61,12 @@ function awaitsDead(view: View, sleep: Sleep, others: OtherVms): Verdict<"awaits
 }
 
 /** The activity of the other end of a wait in vain. @param fact the verdict on it */
-function doingOf(peer: string, fact: VerdictFact | undefined, isOver: boolean, { failed, endless }: OtherVms): PeerDoes {
+function doingOf(view: View, peer: string, fact: VerdictFact | undefined, isOver: boolean, { failed, endless }: OtherVms): PeerDoes {
   if (failed.has(peer)) return "failed";
   if (isOver) return fact && !isHealthy(wordOf(fact)) ? "failed" : "ended";
   if (!endless.has(peer)) return "waits";
-  return fact && isOfHandler(fact) ? "faults" : fact?.code === "all-off" ? "off" : "loops";
+  if (areTurnedOff(view.vcpus().filter((vcpu) => view.vmOf(vcpu.addressSpace) === peer))) return "off";
+  return fact && isOfHandler(fact) ? "faults" : "loops";
 }
 
 /** Virtual time (ns) since the last of its vCPUs ran. */

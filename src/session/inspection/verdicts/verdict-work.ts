@@ -36,14 +36,15 @@ import {
   vainExclusives,
 } from "./loop-evidence.ts";
 import { isMasked, type Prospects } from "./prospects.ts";
-import { isQuiet } from "./quiet.ts";
+import { isQuiet } from "../readers/objects/quiet.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
 import { callsOf } from "./verdict-end.ts";
 import { isAsleep } from "./sleep.ts";
 import { RING_OF_LOOPS } from "./wait-rings.ts";
 import { evidenceRule, type Patient, type Verdict, verdictRule } from "./verdict.ts";
 import { FAULT_KINDS, type FaultKind } from "../../../machine/abi/faults.ts";
-import type { Evidence, LoopEnd } from "../../../model/queries/facts/evidence.ts";
+import type { Evidence } from "../../../model/queries/facts/evidence.ts";
+import type { LoopEnd } from "../../../model/queries/facts/loop-end.ts";
 import type { CodeRange, VerdictFact } from "../../../model/queries/facts/verdict.ts";
 import { hint } from "../../../kit/support/text/hint.ts";
 

@@ -1,10 +1,12 @@
-// The VMs that a devicetree names as the other end of a queue or doorbell, or that share a network,
-// and that are not there: some have ended, others are yet to start.
+// VMs that a devicetree names as the other end of a queue or doorbell, or that share a network or
+// memory, and that are not there: some have ended, others are yet to start.
 
-import type { HypervisorObject } from "../../../machine/hypervisor/inspect.ts";
-import type { Vdevice } from "../../../machine/resource-manager/interface.ts";
-import { nameOf, vmId } from "../../../model/queries/ids.ts";
-import type { View } from "../readers/inspected.ts";
+import type { SeenWord } from "../../../../cpu/core/interface.ts";
+import type { HypervisorObject } from "../../../../machine/hypervisor/inspect.ts";
+import type { Vdevice } from "../../../../machine/resource-manager/interface.ts";
+import { nameOf, paId, vmId } from "../../../../model/queries/ids.ts";
+import type { View } from "../inspected.ts";
+import { readOwner } from "./read-memory.ts";
 
 interface AbsentPeers {
   /** Those that nobody starts again by himself. */
@@ -39,4 +41,12 @@ function mayCome({ system: { vms } }: View, name: string): boolean {
   if (vms.withoutVmid(new Set()).includes(name)) return false;
   if ([...vms.names].some(([vmid, known]) => known === name && vms.hasFailed(vmid))) return false;
   return vms.exitOf(name) === undefined || vms.planned(name)?.restarts === true;
+}
+
+/** VMs that have ended, and with which a VM shared memory. */
+export function endedSharers(view: View, vm: string, { pa }: SeenWord): readonly string[] {
+  if (readOwner(view, paId(pa)).every(({ parcel }) => parcel === null)) return [];
+  const { plans } = view.system.vms, labels = new Set([...plans].flatMap(([name, { shares }]) => vmId(name) === vm ? shares : []));
+  const peers = [...plans].flatMap(([name, { shares }]) => vmId(name) !== vm && shares.some((one) => labels.has(one)) ? [vmId(name)] : []);
+  return absentOf(view, peers).gone;
 }

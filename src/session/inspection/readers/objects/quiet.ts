@@ -2,8 +2,8 @@
 // time to answer: if they sleep and have no timer, only an input from outside or a guest wakes
 // them.
 
-import type { View } from "../readers/inspected.ts";
-import { Vmid } from "../readers/guest-names.ts";
+import type { View } from "../inspected.ts";
+import { Vmid } from "../guest-names.ts";
 
 const SERVANTS: readonly number[] = [Vmid.Primary, Vmid.ResourceManager];
 
