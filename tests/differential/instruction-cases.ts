@@ -118,8 +118,13 @@ const DEFECTS: ReadonlyMap<string, string> = new Map([
   ["FCMLA (by element, 16)", "with 64 bits, unicorn sets the flags of the other 64 as well"],
 ]);
 
+/** Whether only CPUs that execute EL2 have an encoding: el2_test.ts compares these. */
+export const isOfEl2 = ({ instruction: { feature, also } }: InstructionForm): boolean => feature === "FEAT_EL2" || also === "FEAT_EL2";
+
 /** Why an encoding is not compared with unicorn, or undefined if it is. */
-export function exclusion({ instruction, shape }: InstructionForm): string | undefined {
+export function exclusion(form: InstructionForm): string | undefined {
+  const { instruction, shape } = form;
+  if (isOfEl2(form)) return "the CPU does not execute EL2";
   if (instruction.name.startsWith("LDADD/") && shape.size < 3 && shape.opc >= 4) {
     // Arm ARM C6.2 (LDSMAXB and others): value = X[s, datasize], so that only the narrow register
     // counts; a separate test computes the result.

@@ -31,6 +31,7 @@ const CASES: readonly {
   { release: "trixie", mode: "nVHE", cpus: 2, cpu: "v8,+FEAT_VHE", says: "Hyp nVHE mode" },
   // With E2H at its own level alone.
   { release: "trixie", mode: "protected", cpus: 2, cpu: "v8,+FEAT_VHE", says: "Protected hVHE mode" },
+  { release: "sid", mode: "VHE", cpus: 2, cpu: "v8,+FEAT_VHE", says: "VHE mode" },
 ];
 
 const GUEST_FILES = "/guest", DISK = "disk", WRITTEN = "written-by-the-guest";

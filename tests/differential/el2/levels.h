@@ -2,7 +2,7 @@
 
 static const struct { const char *name; u32 word; } instructions[] = {
   {"svc", 0xd4000021}, {"hvc", 0xd4000022}, {"brk", 0xd4200040}, {"udf", 0}, {"wfi", 0xd503207f}, {"hlt", 0xd4400000},
-  {"mrs hcr_el2", READ(HCR_EL2, 0)}, {"msr tpidr_el2", WRITE(REG(3, 4, 13, 0, 2), 0)}, 
+  {"mrs hcr_el2", READ(HCR_EL2, 0)}, {"msr tpidr_el2", WRITE(REG(3, 4, 13, 0, 2), 0)}, {"mrs tpidr_el2", READ(REG(3, 4, 13, 0, 2), 1)},
   {"mrs tpidr_el1", READ(TPIDR_EL1, 0)}, {"mrs sp_el0", READ(SP_EL0, 0)}, {"mrs currentel", READ(CURRENT_EL, 0)},
   {"mrs ttbr0_el1", READ(TTBR0_EL1, 1)}, {"msr contextidr_el1", WRITE(CONTEXTIDR_EL1, 0)}, {"mrs contextidr_el1", READ(CONTEXTIDR_EL1, 1)},
   {"mrs revidr_el1", READ(REG(3, 0, 0, 0, 6), 1)}, {"mrs clidr_el1", READ(REG(3, 1, 0, 0, 1), 2)}, {"mrs ctr_el0", READ(REG(3, 3, 0, 0, 1), 2)},

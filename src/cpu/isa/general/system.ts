@@ -7,7 +7,7 @@ import { insn, type Instruction } from "../notation/insn.ts";
 import { systemRegisterText } from "../names/system-register-names.ts";
 
 /** Bits of PSTATE in SPSR layout. */
-const PSTATE_EL = 0xc;
+const PSTATE_EL = 0xc, PSTATE_EL2 = 0x8;
 const PSTATE_SP = 0x1;
 
 /** The argument of `leaveAfter` for YIELD: ExitReason.Yield of the core. */
@@ -65,18 +65,23 @@ function exceptionCall(name: string, pattern: ExceptionPattern, callee: string):
 const requireState = (mask: number) => ($: Builder) => $.if($.isZero($.and($.state("PSTATE"), mask)), () => $.doFaulting("raiseUndefined"));
 const anywhere = () => {};
 
-/**
- * o0:op1:CRn:CRm:op2 of registers that are in the CPU state and are read and written without side
- * effects.
- */
-const PLAIN_REGISTERS = { SP_EL0: "100001000001000", TPIDR_EL0: "101111010000010", TPIDR_EL1: "100011010000100" } as const;
-
 /** Where EL2 may trap them, accesses are those of other registers. */
-const FINELY_TRAPPED = ["FEAT_EL2", "FEAT_FGT"] as const;
+const FINELY_TRAPPED = { unless: ["FEAT_EL2", "FEAT_FGT"] } as const;
+
+/**
+ * Registers that are in the CPU state and are read and written without side effects:
+ * o0:op1:CRn:CRm:op2, and the CPUs that have them so.
+ */
+const PLAIN_REGISTERS = {
+  SP_EL0: { number: "100001000001000", options: {} },
+  TPIDR_EL0: { number: "101111010000010", options: FINELY_TRAPPED },
+  TPIDR_EL1: { number: "100011010000100", options: FINELY_TRAPPED },
+  TPIDR_EL2: { number: "110011010000010", options: { feature: "FEAT_EL2" } },
+} as const;
 
 /** MRS and MSR of a plain register; `guard` says from where it can be reached. */
 function plainRegister(name: keyof typeof PLAIN_REGISTERS, guard: ($: Builder) => void): Instruction[] {
-  const number = PLAIN_REGISTERS[name], options = { unless: name === "SP_EL0" ? [] : FINELY_TRAPPED };
+  const { number, options } = PLAIN_REGISTERS[name];
   return [
     insn(`MRS ${name}`, `1101010100 1 1 ${number} Rt`, options, (f) => `mrs\t${x(f.Rt)}, ${name.toLowerCase()}`, ({ Rt }, $) => {
       guard($);
@@ -136,6 +141,8 @@ export const system = (): Instruction[] => [
   ...plainRegister("SP_EL0", requireState(PSTATE_SP)),
   ...plainRegister("TPIDR_EL0", anywhere),
   ...plainRegister("TPIDR_EL1", requireState(PSTATE_EL)),
+  // Linux as a host, and Xen, find their variables of this CPU by it.
+  ...plainRegister("TPIDR_EL2", requireState(PSTATE_EL2)),
 
   insn(
     "MRS NZCV",

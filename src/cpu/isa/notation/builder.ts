@@ -61,6 +61,7 @@ const STATE_TYPES = {
   SP_EL0: "i64",
   TPIDR_EL0: "i64",
   TPIDR_EL1: "i64",
+  TPIDR_EL2: "i64",
   TPIDRRO_EL0: "i64",
   EXCLUSIVE: "i32",
   EXCLUSIVE_ADDRESS: "i64",
