@@ -115,9 +115,21 @@ export class Page extends ShownPage {
     }
   }
 
-  /** Touches a place with a finger. */
+  /** Touches a place with a finger, too shortly for a long press also on a busy computer. */
   async touch(x: number, y: number): Promise<void> {
-    await this.ask("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [{ x, y }] });
+    await Promise.all([
+      this.ask("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [{ x, y }] }),
+      this.ask("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] }),
+    ]);
+  }
+
+  /** Moves a finger from one height to another, in steps. */
+  async swipe(x: number, from: number, to: number): Promise<void> {
+    await this.ask("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [{ x, y: from }] });
+    for (let step = 1; step <= SWIPE_STEPS; step++) {
+      const y = from + (to - from) * step / SWIPE_STEPS;
+      await this.ask("Input.dispatchTouchEvent", { type: "touchMove", touchPoints: [{ x, y }] });
+    }
     await this.ask("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
   }
 
@@ -139,6 +151,9 @@ export class Page extends ShownPage {
     await this.browser.ask("Target.closeTarget", { targetId: this.target });
   }
 }
+
+/** Events of a finger that moves. */
+const SWIPE_STEPS = 10;
 
 /** Keys without a character, by the byte that a terminal has for them. */
 const KEYS: Readonly<Record<string, Values>> = {

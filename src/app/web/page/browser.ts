@@ -12,6 +12,7 @@ export interface PageElement {
   querySelector(selector: string): PageElement | null;
   getBoundingClientRect(): { readonly width: number; readonly height: number };
   addEventListener(kind: string, listener: (event: PageEvent) => void, options?: { readonly capture: boolean }): void;
+  dispatchEvent(event: object): void;
   append(...children: (PageElement | string)[]): void;
   setAttribute(name: string, value: string): void;
 }
@@ -19,6 +20,11 @@ export interface PageElement {
 /** An event of an element: of the pointer, mostly. */
 export interface PageEvent {
   readonly target: PageElement | null;
+  /** The pointer alone has these: a finger, the first one of several, and where it is. */
+  readonly pointerType: string;
+  readonly isPrimary: boolean;
+  readonly clientX: number;
+  readonly clientY: number;
   preventDefault(): void;
 }
 
@@ -53,6 +59,10 @@ declare const document: PageDocument;
 declare const location: PageLocation;
 declare const navigator: { readonly clipboard?: { writeText(text: string): Promise<void> } };
 declare const Element: { readonly prototype: PageElement };
+declare const WheelEvent: new (
+  kind: "wheel",
+  how: { readonly deltaY: number; readonly deltaMode: number; readonly clientX: number; readonly clientY: number },
+) => object;
 declare const CSSStyleSheet: new () => StyleSheet;
 declare const ResizeObserver: new (call: () => void) => { observe(element: PageElement): void };
 declare const matchMedia: (query: string) => MediaQuery;
@@ -63,6 +73,7 @@ export const browser = {
   location,
   navigator,
   Element,
+  WheelEvent,
   CSSStyleSheet,
   ResizeObserver,
   matchMedia: (query: string) => matchMedia(query),

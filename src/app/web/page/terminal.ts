@@ -2,7 +2,7 @@
 // and the user's wish for light or dark colors. A back end draws the screens, which takes and gives
 // bytes as a program in a terminal does: a session behind a WebSocket, or a worker.
 
-import { browser, element, type PageElement } from "./browser.ts";
+import { browser, element, type PageElement, type PageEvent } from "./browser.ts";
 import { LARGEST } from "./messages.ts";
 import { allowOwnStyles } from "./own-styles.ts";
 import type { ITheme } from "./xterm-types.d.ts";
@@ -42,6 +42,10 @@ const DARK: ITheme = { background: "#11151c", foreground: "#d5dae3", cursor: "#d
 const LIGHT: ITheme = { background: "#fbfbf9", foreground: "#24292f", cursor: "#24292f" };
 /** Reports of a terminal whose colors become dark or light. */
 const NOW_DARK = "\x1b[?997;1n", NOW_LIGHT = "\x1b[?997;2n";
+/** Rows of a finger's way for a step of the wheel, with which screens move by as many. */
+const SWIPED = 3;
+/** The unit of a wheel's event: rows. */
+const DELTA_LINE = 1;
 /** The code of the sequence that puts a text on the clipboard. */
 const OSC_CLIPBOARD = 52;
 
@@ -64,6 +68,7 @@ export function openTerminal(backend: Backend): PageTerminal {
   terminal.parser.registerOscHandler(OSC_CLIPBOARD, (data) => room.isKept || copied(data));
   new browser.ResizeObserver(() => room.fit()).observe(place);
   listenToKeys(terminal, type);
+  listenToSwipes(place, terminal);
   terminal.focus();
   return {
     draw: (bytes) => new Promise((taken) => terminal.write(bytes, taken)),
@@ -146,6 +151,24 @@ function copied(data: string): boolean {
   // A browser that asks its user, who refuses, has said so.
   void browser.navigator.clipboard?.writeText(new TextDecoder().decode(bytes)).catch(() => {});
   return true;
+}
+
+/** A finger that moves across the terminal scrolls what is below it, as a wheel does. */
+function listenToSwipes(place: PageElement, terminal: Terminal): void {
+  let last: number | undefined;
+  const isFinger = ({ pointerType, isPrimary }: PageEvent) => pointerType === "touch" && isPrimary;
+  place.addEventListener("pointerdown", (event) => {
+    if (isFinger(event)) last = event.clientY;
+  });
+  place.addEventListener("pointermove", (event) => {
+    if (last === undefined || !isFinger(event)) return;
+    const step = SWIPED * place.clientHeight / terminal.rows, { clientX, clientY } = event;
+    for (; Math.abs(clientY - last) >= step; last += Math.sign(clientY - last) * step) {
+      const wheel = { deltaY: Math.sign(last - clientY), deltaMode: DELTA_LINE, clientX, clientY };
+      place.querySelector(".xterm")?.dispatchEvent(new browser.WheelEvent("wheel", wheel));
+    }
+  });
+  for (const end of ["pointerup", "pointercancel"]) place.addEventListener(end, () => last = undefined);
 }
 
 /** Keys that a touch screen lacks, as buttons of the page: each sends what its key would. */

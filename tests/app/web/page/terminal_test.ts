@@ -102,6 +102,13 @@ Deno.test("a telephone gets 80 columns, keys that it lacks, and a screen of anot
   })`) as [number, number][];
   for (const [x, y] of keys) await page.touch(x, y);
   await eventually(() => Promise.resolve(heard.typed), (typed) => typed === "\x1b\t\r\x1b[D");
+  // A tap that followed a swipe would end its momentum, and be none.
+  await page.touch(200, 300);
+  await eventually(() => Promise.resolve(heard.typed), (typed) => /\x1b\[D\x1b\[<0;\d+;\d+M\x1b\[<0;\d+;\d+m$/.test(typed));
+  await page.swipe(200, 500, 300);
+  await eventually(() => Promise.resolve(heard.typed), (typed) => /m(\x1b\[<65;\d+;\d+M){3,}/.test(typed));
+  await page.swipe(200, 300, 500);
+  await eventually(() => Promise.resolve(heard.typed), (typed) => /65;\d+;\d+M(\x1b\[<64;\d+;\d+M){3,}/.test(typed));
   heard.say({ kind: "follow", columns: 200, rows: 50 });
   const shown =
     `[document.querySelectorAll(".xterm-rows > div").length, document.querySelector(".xterm-screen").getBoundingClientRect().width]`;
