@@ -12,11 +12,21 @@ import { saveSystem } from "../../../src/session/state/system-state.ts";
 import { el2Plan, withEl2Program } from "../../support/el2-program.ts";
 import { hashesOf, runTo } from "./systems.ts";
 
-/** Instructions around the guest's first entry, after its other ones; and between two states. */
-const FIRST = 1_718, LAST = 2_600, STEP = 2, STATES = 4;
+/** Instructions before the guest's first entry, after its other ones; and between two states. */
+const BEFORE = 1_000, LAST = 2_600, STEP = 2, STATES = 4;
 
 /** Whether a vCPU is in the guest of its EL2. */
 const isInGuest = ({ hypervisor }: GuestSystem) => [...hypervisor.scheduler.vcpus].some(({ registers }) => isBelowEl2(registers));
+
+/** Instructions after which the guest has been entered. */
+function firstEntry(plan: SessionPlan): number {
+  const system = assemble(plan);
+  for (let count = BEFORE; count < LAST; count++) {
+    runTo(system, count);
+    if (isInGuest(system)) return count;
+  }
+  assert.fail("no guest was entered");
+}
 
 /** The guests that EL2 has entered, by vCPU. */
 const guestsOf = ({ hypervisor }: Pick<GuestSystem, "hypervisor">) =>
@@ -24,9 +34,9 @@ const guestsOf = ({ hypervisor }: Pick<GuestSystem, "hypervisor">) =>
 
 Deno.test("a state in a guest of EL2, or in the hypervisor between two entries, continues as the run that it is of", () =>
   withEl2Program(["start.S", "guest.c"], async (elf) => {
-    const plan: SessionPlan = await el2Plan(elf), first = assemble(plan), seen = new Set<boolean>();
+    const plan: SessionPlan = await el2Plan(elf), first = assemble(plan), seen = new Set<boolean>(), start = firstEntry(plan) - 1;
     const states = Array.from({ length: STATES }, (_, index) => {
-      runTo(first, FIRST + STEP * index);
+      runTo(first, start + STEP * index);
       seen.add(isInGuest(first));
       return { hashes: hashesOf(first), guests: guestsOf(first), state: saveSystem(first) };
     });
