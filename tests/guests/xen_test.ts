@@ -7,6 +7,9 @@ import type { DebianRelease } from "../../src/app/catalog/catalog.ts";
 import { withDebianArchive } from "../../src/app/catalog/debian.ts";
 import { Deb } from "../../src/app/catalog/deb.ts";
 import { withEntries } from "../../src/kit/formats/cpio.ts";
+import { LINUX_TABLES } from "../../src/model/queries/linux-tables.ts";
+import { rowsOf } from "../../src/model/queries/query.ts";
+import { SYMBOLS } from "../../src/model/queries/tables.ts";
 import { PROMPT } from "../support/console.ts";
 import { longTest } from "../support/long.ts";
 import { inFolder } from "../support/temporary-folder.ts";
@@ -83,6 +86,14 @@ async function bootDom0({ release, version, cpus }: typeof CASES[number], disk: 
   return console;
 }
 
+/** Xen's code and dom0's kernel have names without files, and dom0's processes are read. */
+function checkNames({ guests: { system: { inspector } } }: GuestConsole): void {
+  const named = rowsOf(SYMBOLS, inspector.answer({ table: "symbols", args: { vm: "host" } }));
+  assert.ok(named.some(({ name }) => name === "do_trap_guest_sync"), `${named.length} symbols`);
+  const processes = rowsOf(LINUX_TABLES["linux.ps"], inspector.answer({ table: "linux.ps", args: { vm: "host" } }));
+  assert.ok(processes.some(({ name, pid }) => name === "init" && pid === 1), JSON.stringify(processes.slice(0, 3)));
+}
+
 /** Starts the daemons of Xen's tools. A line has to fit into the ring of Xen's console. */
 async function startTools(console: GuestConsole, version: string): Promise<void> {
   const lines = [
@@ -145,6 +156,7 @@ for (const one of CASES) {
         }
         await console.command("dmesg | grep Xen", new RegExp(`Xen ${version.replace(".", "\\.")} support found`), COMMAND);
         await console.command("cat /proc/interrupts", /xen-dyn +Edge +-virq +hvc_console/, COMMAND);
+        checkNames(console);
         await startTools(console, version);
         if (cpus > 1) await moveInterrupt(console);
         await makeDomains(console, digest);

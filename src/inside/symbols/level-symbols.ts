@@ -50,12 +50,16 @@ export class LevelSymbols {
 
   /** Those of the hypervisor, which may be a part of the kernel that has this table. */
   ofHypervisor(vcpu: Vcpu, kernels: readonly SymbolTable[]): readonly SymbolTable[] {
-    const { registers } = vcpu;
-    if (!hasHypervisor(registers)) return [];
-    const moved = kernels.flatMap((kernel) => this.#movedOf(vcpu, kernel) ?? []);
+    if (!hasHypervisor(vcpu.registers)) return [];
+    const moved = this.ofKernelAtEl2(vcpu, kernels);
     if (moved.length) return moved;
-    const own = this.#own(vcpu, el2Regime(registers));
+    const own = this.#own(vcpu, el2Regime(vcpu.registers));
     return own ? [own] : [];
+  }
+
+  /** The symbols of kernels where EL2 executes their part. */
+  ofKernelAtEl2(vcpu: Vcpu, kernels: readonly SymbolTable[]): readonly SymbolTable[] {
+    return hasHypervisor(vcpu.registers) ? kernels.flatMap((kernel) => this.#movedOf(vcpu, kernel) ?? []) : [];
   }
 
   /** Symbols of a kernel where EL2 of a vCPU executes its part; undefined: it does not. */

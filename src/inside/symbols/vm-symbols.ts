@@ -277,6 +277,12 @@ export class VmSymbols {
     }
   }
 
+  /** Those of a VM's kernel where its part at EL2 has them, if it has one. */
+  ofEl2(vm: string): readonly SymbolTable[] {
+    const [vcpu] = this.vcpus(vm);
+    return vcpu ? this.#levels.ofKernelAtEl2(vcpu, this.ofKernel(vm)) : [];
+  }
+
   /** The symbols of the guest that EL2 of a vCPU has now. */
   ofGuest(vcpu: Vcpu): readonly SymbolTable[] {
     const guest = this.#levels.guest(vcpu);

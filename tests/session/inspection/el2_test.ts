@@ -559,3 +559,43 @@ Deno.test("a hypervisor with a table of symbols in its memory, as Xen has, names
     // By name, too.
     assert.equal(rowsOf(CODE, answered(guests, { table: "code", args: { at: "host:function_2", size: 1 } }))[0].label, "function_2");
   }));
+
+/** Offsets of a kernel's code: the vectors that it has at EL2 for the host, and where they lead. */
+const HOST_VECTOR = 0x1_0800, HOST_EXIT = 0x1_1010;
+
+Deno.test("KVM's part of a kernel has the kernel's names at EL2, and breakpoints are there, wherever EL2 has it", () =>
+  withEl2Program(["start.S", "guest.c"], async (elf) => {
+    const guests = await machineAtEl2(elf), { system } = guests, { registers: cpu } = runTo(guests, symbolAt(guests, "main")).vcpus()[0];
+    const stage1 = 0x4140_0000, el2 = 0x4120_0000, address = 0x20_0000_0000n;
+    const symbols = [
+      { name: "_stext", type: "T", address: BASE + 0x1_0000n },
+      { name: "__kvm_nvhe___kvm_hyp_host_vector", type: "T", address: BASE + BigInt(HOST_VECTOR) },
+      { name: "__kvm_nvhe___host_exit", type: "T", address: BASE + BigInt(HOST_EXIT) },
+      ...exampleSymbols().slice(1).map((one) => ({ ...one, address: one.address + 0x2000n })),
+    ];
+    const image = kernelImage(symbols, "behind");
+    // B to the exit, in the first entry.
+    new DataView(image.buffer).setUint32(HOST_VECTOR, 0x1400_0000 | (HOST_EXIT - HOST_VECTOR) / 4, true);
+    system.machine.ram.write(IMAGE_PA, image);
+    // The kernel at EL1, without stage 2, and EL2.
+    table(guests, stage1, { [indexAt(IMAGE_VA, 0)]: BigInt(stage1 + 0x1000) | TABLE });
+    mapImage(guests, stage1 + 0x1000, stage1 + 0x1000, IMAGE_VA, IMAGE_PA);
+    mapImage(guests, el2, el2, address, IMAGE_PA);
+    const values = {
+      HCR_EL2: Hcr.RW,
+      TTBR1_EL1: BigInt(stage1),
+      TCR_EL1: 16n << 16n | 2n << 30n | 16n | 1n << 7n,
+      VBAR_EL1: IMAGE_VA + 0x1_0000n,
+      SCTLR_EL1: cpu.getRegister("SCTLR_EL1") | 1n,
+      TTBR0_EL2: BigInt(el2),
+      TCR_EL2: TCR,
+      VBAR_EL2: address + BigInt(HOST_VECTOR),
+      SCTLR_EL2: cpu.getRegister("SCTLR_EL2") | 1n,
+    } as const;
+    for (const [name, value] of Object.entries(values)) cpu.setRegister(name as keyof typeof values, value);
+    cpu.pc = address + BigInt(HOST_EXIT) + 4n;
+    assert.deepEqual([symbol(guests), frames(guests)[0].symbol], Array(2).fill("__kvm_nvhe___host_exit+0x4"));
+    assert.deepEqual(system.stops.system.placeOf("host:__kvm_nvhe___host_exit").addresses, [address + BigInt(HOST_EXIT)]);
+    // The rest of the kernel is where the kernel executes it.
+    assert.deepEqual(system.stops.system.placeOf("host:_stext").addresses, [BASE + 0x1_0000n]);
+  }));

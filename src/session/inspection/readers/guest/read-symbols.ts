@@ -155,6 +155,9 @@ export function codePlaces(view: View, place: string): CodePlace & { readonly mo
  */
 export function breakPlace(view: View, place: string): BreakPlace {
   const { vm = "", where = "" } = parsePlace(place) ?? {}, { symbols } = view.system;
+  // KVM's part of a kernel is executed where EL2 has it.
+  const atEl2 = where.startsWith(OF_EL2) ? placesNamed(symbols.ofEl2(vm), where).map(({ address }) => address) : [];
+  if (atEl2.length) return { vm, addresses: atEl2 };
   const { module } = moduleSymbol(where) ?? {}, named = module === undefined ? modulesOfPlace(view, vm, where) : [module];
   if (named.length && symbols.vcpus(vm).length) {
     const tables = symbols.all(vm), line = LINE.exec(where);
@@ -167,6 +170,9 @@ export function breakPlace(view: View, place: string): BreakPlace {
   const { vcpu, address, addresses = [address], modules } = codePlaces(view, place), all = modules.length ? modules : named;
   return { vm: view.vmNameOf(vcpu.addressSpace), addresses, ...all.length && { modules: all } };
 }
+
+/** The prefix of the names of Linux's code for EL2. */
+const OF_EL2 = "__kvm_nvhe_";
 
 /** The modules whose given files have a symbol or a source line, loaded or not. */
 function modulesOfPlace({ system: { symbols } }: View, vm: string, where: string): string[] {
