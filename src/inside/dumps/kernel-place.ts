@@ -141,12 +141,14 @@ function* tablesFor(
     }
     for (const registers of allRegisters(root)) {
       const found = executableAt(dump, registers, physical, work);
-      if (found !== undefined) return { registers, code: found };
+      if (found !== undefined && goesOn(dump, registers, found, physical, work)) return { registers, code: found };
     }
   }
   return undefined;
 }
 
+/** Kernels with addresses of 52 bits have their image among those of 48. */
+const IMAGES_FROM = (1n << 64n) - (1n << 48n);
 /** Leaves of the tables of a kernel that are looked at. */
 const LEAVES_MAX = 65_536;
 
@@ -156,12 +158,22 @@ function executableAt({ memory }: Dump, { ttbr1, tcr }: TranslationRegisters, ph
   // All of memory is mapped before the image, by pages, in tables without a right to execute.
   for (const { address, leaf } of leavesOf(tablesOf(ttbr1, tcr, true), entriesOf(memory, work), TableControl.pxn)) {
     const output = outputOf(leaf, address);
+    if (address < IMAGES_FROM) continue;
     if (physical >= output && physical < output + 2 ** leaf.shift && !((leaf.value ?? 0n) & PXN)) {
       return address + BigInt(physical - output);
     }
     if (--left === 0) return undefined;
   }
   return undefined;
+}
+
+/** Whether the code is mapped as it begins: tables of another size may map one page of it. */
+function goesOn({ memory }: Dump, { ttbr1, tcr }: TranslationRegisters, code: bigint, physical: number, work: Work): boolean {
+  const tables = tablesOf(ttbr1, tcr, true);
+  for (let after = PROBES; after < ROW * PROBES; after += PROBES) {
+    if (translate(memory, tables, code + BigInt(after), work) !== physical + after) return false;
+  }
+  return true;
 }
 
 /** A leaf's PXN: EL1 executes nothing there. */
