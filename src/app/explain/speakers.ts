@@ -47,6 +47,8 @@ const QUOTED: readonly (readonly [has: string, pattern: RegExp, by: string])[] =
 ];
 /** A panic of Rust's at a place of a VMM's source, and the line below it. */
 const PANIC = /panicked at (\S{0,200}(?:kvm|vmm|vcpu|vstate|hypervisor|virtio|gicv)\S{0,100}):$/, UNWRAPPED = "on an `Err` value: ";
+/** The beginnings of messages of a VMM that are not about a failure. */
+const WARNING = /^(?:warning|info|note): /i;
 /** A driver, as the kernel's log names it: its device may follow. */
 const DRIVER = /^(?:misc )?(?:gunyah|gh|gzvm|geniezone|ghvm)(?:[_-]\w{1,40}){0,6}(?: [\w.,:@-]{1,80})?: (.{1,400})/;
 
@@ -128,7 +130,7 @@ export function spoken(line: string, at: LinePlace, lines: readonly string[]): E
 function quoted(line: string, at: LinePlace, lines: readonly string[]): Explained | undefined {
   for (const [has, pattern, by] of QUOTED) {
     const [, option, message] = line.includes(has) ? pattern.exec(line) ?? [] : [];
-    const given = message === undefined ? undefined : kindOfFailure(message, option);
+    const given = message === undefined || WARNING.test(message) ? undefined : kindOfFailure(message, option);
     if (given) return failed(line, at, by, given);
   }
   // Rust's panics have their message below the place, whose path names what failed.

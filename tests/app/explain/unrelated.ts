@@ -233,4 +233,6 @@ ioctl(0, TCGETS, 0x7ffd) = -1 ENOTTY (Inappropriate ioctl for device)
     "exec /usr/bin/node: exec format error\ndocker: Error response from daemon: failed to create task for container: unable to start container process: error during container init\n",
   "a driver of a board that gave up":
     "[    1.9] brcmfmac: probe of mmc1:0001:1 failed with error -110\n[    2.0] spi-nor spi0.0: probe with driver spi-nor failed with error -22\n",
+  "warnings of QEMU":
+    "qemu-system-aarch64: warning: host CPU does not support the requested feature\nqemu-system-aarch64: terminating on signal 15 from pid 812 (bash)\n",
 };
