@@ -43,6 +43,8 @@ Deno.test("no word belongs on one CPU to two encodings that are equally specific
 
 Deno.test("decoding a random word of an encoding gives it, or one that is more specific, or nothing when it is unallocated", () => {
   for (const encoding of allEncodings()) {
+    // Without EL2, the word is an access to any register.
+    if (encoding.instruction.feature === "FEAT_EL2") continue;
     for (let i = 0; i < 4; i++) {
       const word = randomWord(encoding), found = decode(word);
       if (found === encoding) continue;

@@ -6,6 +6,10 @@ import { hex, x } from "../notation/assembly.ts";
 import type { FeatureName } from "../cpus/features.ts";
 import { insn, type Instruction } from "../notation/insn.ts";
 import { pattern } from "../notation/simd-operands.ts";
+import { plainRegister, requireState } from "./system.ts";
+
+/** In SPSR layout, set at no lower level. */
+const PSTATE_EL2 = 0x8;
 
 /** MSR (immediate) of a field of PSTATE; op1 and op2 name it. */
 function pstateField(name: string, feature: FeatureName, op1: string, op2: string): Instruction {
@@ -22,6 +26,9 @@ const BARRIERS = ["osh", "nsh", "ish", "sy"] as const;
 
 /** System instructions that not every CPU has. */
 export const systemExtensions = (): Instruction[] => [
+  // Linux as a host, and Xen, find their variables of this CPU by it.
+  ...plainRegister("TPIDR_EL2", requireState(PSTATE_EL2)),
+
   // Nothing is executed speculatively.
   insn("SB", "11010101000000110011 0000 111 11111", { feature: "FEAT_SB", cold: true }, () => "sb", () => {}),
   insn(

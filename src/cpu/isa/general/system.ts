@@ -7,7 +7,7 @@ import { insn, type Instruction } from "../notation/insn.ts";
 import { systemRegisterText } from "../names/system-register-names.ts";
 
 /** Bits of PSTATE in SPSR layout. */
-const PSTATE_EL = 0xc, PSTATE_EL2 = 0x8;
+const PSTATE_EL = 0xc;
 const PSTATE_SP = 0x1;
 
 /** The argument of `leaveAfter` for YIELD: ExitReason.Yield of the core. */
@@ -62,7 +62,8 @@ function exceptionCall(name: string, pattern: ExceptionPattern, callee: string):
 }
 
 /** Undefined if the masked bits of PSTATE are all clear. */
-const requireState = (mask: number) => ($: Builder) => $.if($.isZero($.and($.state("PSTATE"), mask)), () => $.doFaulting("raiseUndefined"));
+export const requireState = (mask: number) => ($: Builder) =>
+  $.if($.isZero($.and($.state("PSTATE"), mask)), () => $.doFaulting("raiseUndefined"));
 const anywhere = () => {};
 
 /** Where EL2 may trap them, accesses are those of other registers. */
@@ -80,7 +81,7 @@ const PLAIN_REGISTERS = {
 } as const;
 
 /** MRS and MSR of a plain register; `guard` says from where it can be reached. */
-function plainRegister(name: keyof typeof PLAIN_REGISTERS, guard: ($: Builder) => void): Instruction[] {
+export function plainRegister(name: keyof typeof PLAIN_REGISTERS, guard: ($: Builder) => void): Instruction[] {
   const { number, options } = PLAIN_REGISTERS[name];
   return [
     insn(`MRS ${name}`, `1101010100 1 1 ${number} Rt`, options, (f) => `mrs\t${x(f.Rt)}, ${name.toLowerCase()}`, ({ Rt }, $) => {
@@ -141,8 +142,6 @@ export const system = (): Instruction[] => [
   ...plainRegister("SP_EL0", requireState(PSTATE_SP)),
   ...plainRegister("TPIDR_EL0", anywhere),
   ...plainRegister("TPIDR_EL1", requireState(PSTATE_EL)),
-  // Linux as a host, and Xen, find their variables of this CPU by it.
-  ...plainRegister("TPIDR_EL2", requireState(PSTATE_EL2)),
 
   insn(
     "MRS NZCV",
