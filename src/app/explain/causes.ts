@@ -4,6 +4,7 @@ import { call, type Cause, platform, rpc, sign, step } from "./cause.ts";
 import { REPORTED_CAUSES } from "./reported-causes.ts";
 import { BOOT_CAUSES } from "./boot-causes.ts";
 import { HOST_CAUSES } from "./host-causes.ts";
+import { KERNEL_REPORT_CAUSES } from "./kernel-reports.ts";
 import { KVM_CAUSES } from "./kvm-causes.ts";
 import { MACHINE_CAUSES } from "./machine-causes.ts";
 import { hint } from "../../kit/support/text/hint.ts";
@@ -190,7 +191,10 @@ const OTHERS: readonly Cause[] = [
     says: "the guest's kernel started and found no disk: the VM works, and its root or partitions were not given to it",
     certain: true,
     evidence: [sign("no-disk", 25, true), sign("panic", 3)],
-    tries: ["give the VM its disk (crosvm: --block), and name it in the command line: root=/dev/vda"],
+    tries: [
+      "give the VM its disk (crosvm: --block), and name it in the command line: root=/dev/vda",
+      "or the kernel lacks its driver: CONFIG_VIRTIO_BLK, and CONFIG_VIRTIO_MMIO or CONFIG_VIRTIO_PCI for its bus",
+    ],
   },
   {
     id: "no-partition",
@@ -217,7 +221,7 @@ const OTHERS: readonly Cause[] = [
   {
     id: "guest-address",
     says:
-      "code of the guest's kernel used an address that is not mapped: freed or never mapped memory, an end of a buffer, or a device's address without ioremap",
+      "code of the guest's kernel used an address that is not mapped, or not for that: freed memory, an end of a buffer, a device's address without ioremap, a constant",
     certain: true,
     evidence: [{ of: "oops", where: { what: "address" }, points: 22, must: true }],
     tries: [
@@ -361,4 +365,12 @@ const OTHERS: readonly Cause[] = [
   },
 ];
 
-export const CAUSES: readonly Cause[] = [...REPORTED_CAUSES, ...OTHERS, ...KVM_CAUSES, ...HOST_CAUSES, ...MACHINE_CAUSES, ...BOOT_CAUSES];
+export const CAUSES: readonly Cause[] = [
+  ...REPORTED_CAUSES,
+  ...OTHERS,
+  ...KVM_CAUSES,
+  ...HOST_CAUSES,
+  ...MACHINE_CAUSES,
+  ...BOOT_CAUSES,
+  ...KERNEL_REPORT_CAUSES,
+];

@@ -5,6 +5,7 @@ import { TracedCalls } from "./calls.ts";
 import { callText, type Form, messageBook, PROGRAMS, type Said, valuesOf } from "./forms/form.ts";
 import { messagesOf, wordsOfMessages } from "./forms/messages.ts";
 import { type Match, matchFormat, WORD } from "./forms/format.ts";
+import { reported } from "./kernel-reports.ts";
 import { bodyOf, isBinary, LINE_MAX, LINES_MAX, linesOf } from "./lines.ts";
 import { listed } from "./listings.ts";
 import { spoken } from "./speakers.ts";
@@ -56,7 +57,7 @@ function readText(file: string, bytes: Uint8Array, kept: KeptLines, notes: strin
   let before: LineWords | undefined;
   for (let index = 0; index < lines.length; index++) {
     const line = lines[index], at: LinePlace = { file, line: index + 1 }, own = wordsOf(line);
-    const listing = calls.read(line, at) ?? listed(line, at);
+    const listing = calls.read(line, at) ?? listed(line, at) ?? reported(line, at);
     if (listing) kept.add(listing);
     const messages = messagesOf(line, own.known), torn = before ? tornMessages(before, own) : [];
     for (const [form, match] of messages) kept.add(explainedBy(form, match, line, at, lines));

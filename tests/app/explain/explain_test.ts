@@ -24,7 +24,7 @@ for (const { report, files, first } of REPORTED) {
 /** All files of a log as one, in another order. */
 function mixed({ files }: ReportedLog): LogFile[] {
   const noise = Object.values(UNRELATED).filter((text) =>
-    !/android|SM8|CONFIG_|Max locked|SIGBUS|page allocation|panic|swiotlb|net\/tun|tun device|acl file|tap interface/.test(text)
+    !/android|SM8|CONFIG_|Max locked|SIGBUS|page allocation|panic|swiotlb|net\/tun|tun device|acl file|tap interface|EXT4-fs/.test(text)
   );
   return [{ name: "all.txt", bytes: bytesOfText([...Object.values(files).reverse(), ...noise].join("\n")) }];
 }
@@ -37,7 +37,9 @@ Deno.test("the cause comes first where a terminal has torn each line at 100 colu
   const torn = (text: string) => text.split("\n").map((line) => line.replaceAll(/(.{100})(?=.)/g, "$1\n")).join("\n");
   for (const { files, first, report } of REPORTED) {
     // A line of strace is not put together: it has no format string.
-    if (Object.keys(files).some((name) => name.startsWith("strace")) || /limit|Android|exit|sandbox/.test(report)) continue;
+    if (Object.keys(files).some((name) => name.startsWith("strace")) || /limit|Android|exit|sandbox|cgroup|memory-refused/.test(report)) {
+      continue;
+    }
     assertFirst(await explain(logFiles(Object.fromEntries(Object.entries(files).map(([name, text]) => [name, torn(text)])))), first);
   }
 });

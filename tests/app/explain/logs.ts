@@ -4,6 +4,7 @@
 import { ROOT } from "../../support/files.ts";
 import { HOST_LOGS } from "./host-logs.ts";
 import { MACHINE_LOGS } from "./machine-logs.ts";
+import { REPORT_SAMPLES } from "../../diagnosis/report-samples.ts";
 import type { LogFile } from "../../../src/app/explain/read.ts";
 
 const encoder = new TextEncoder();
@@ -357,7 +358,14 @@ Caused by: android.system.virtualmachine.VirtualMachineException: Persisted VM c
   },
 ];
 
+/** Reports of a guest's kernel about itself, on the console of a VM. */
+const OF_KERNELS: readonly ReportedLog[] = Object.entries(REPORT_SAMPLES).flatMap(([kind, { lines }]) => {
+  const text = ["Hardware name: linux,dummy-virt (DT)", ...lines].map((line, index) => `[   ${10 + index}.100000] ${line}\n`).join("");
+  return kind === "suspended" ? [] : [{ report: `a kernel's report, ${kind}`, files: { "console.txt": text }, first: `report-${kind}` }];
+});
+
 export const REPORTED: readonly ReportedLog[] = [
+  ...OF_KERNELS,
   ...OF_HOSTS,
   ...HOST_LOGS,
   ...MACHINE_LOGS,
@@ -661,6 +669,14 @@ ERROR devices::virtio::virtio_pci_device] pcivu-sound activate failed: failed to
     first: "other-android",
   },
   {
+    report: "a QEMU for another version of a library",
+    files: {
+      "stderr.txt":
+        `CANNOT LINK EXECUTABLE "qemu-system-aarch64": cannot locate symbol "nfs_open" referenced by "/data/usr/bin/qemu-system-aarch64"...\n`,
+    },
+    first: "other-android",
+  },
+  {
     report: "an option of another build",
     files: { "stderr.txt": crosvm("ERROR crosvm] arg parsing failed: Unrecognized argument: --prepare-lend-mthp-mode\n") },
     first: "other-build",
@@ -950,6 +966,16 @@ ERROR devices::virtio::virtio_pci_device] pcivu-sound activate failed: failed to
 [   10.100600] Hardware name: QEMU KVM Virtual Machine, BIOS 2023.11-8 02/21/2024
 [   10.100700] pc : sample_probe+0x34/0x90 [sample]
 [   10.200000] Kernel panic - not syncing: Oops: Fatal exception
+`,
+    },
+    first: "guest-null",
+  },
+  {
+    report: "a guest's kernel that reads through a pointer that is zero, with its modules",
+    files: {
+      "console.txt": `[  187.300000] Unable to handle kernel read from unreadable memory at virtual address 0000000000000000
+[  187.400000] Internal error: Oops: 96000004 [#1] SMP
+[  187.500000] Modules linked in: ip_tables x_tables autofs4 virtio_rng virtio_blk
 `,
     },
     first: "guest-null",

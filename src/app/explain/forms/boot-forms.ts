@@ -45,13 +45,17 @@ const noDisk = (format: string, names: readonly string[]): readonly FormEntry[] 
 /** The function that the kernel was in, in a report of an exception. */
 const IN_FUNCTION = { format: "pc : %s+0x%x/0x%x", names: ["function"] };
 
-/** The kernel's report of an access to an address that it has not mapped. */
-const badAccess = (format: string, what: "null" | "address"): FormEntry =>
-  kernel(format, {
-    names: ["address"],
+/** Below this an address is an offset in a structure that is not there. */
+const FIRST_PAGE = 0x1000;
+
+/** The kernel's report of an access to an address that it may not access so. */
+const badAccess = (what: "null" | "address"): FormEntry =>
+  kernel("Unable to handle kernel %s at virtual address %x", {
+    names: ["access", "address"],
     sign: "oops",
     values: { what },
-    says: ({ address }) => `the guest's kernel reached for ${address}, which it has not mapped`,
+    says: ({ access, address }) => `the guest's kernel failed at ${address}: ${access}`,
+    only: ({ address }) => (Number(address) < FIRST_PAGE) === (what === "null"),
     shared: true,
   });
 
@@ -180,8 +184,16 @@ export const BOOT_FORMS: readonly FormEntry[] = [
         shared: true,
       })
     ),
-  badAccess("Unable to handle kernel NULL pointer dereference at virtual address %x", "null"),
-  badAccess("Unable to handle kernel paging request at virtual address %x", "address"),
+  badAccess("null"),
+  badAccess("address"),
+  kernel("Modules linked in: %s", {
+    names: ["modules"],
+    sign: "guest",
+    says: "the kernel that prints this has drivers of virtio: it runs in a VM",
+    only: ({ modules }) => /\bvirtio_/.test(String(modules)),
+    own: true,
+    quiet: true,
+  }),
   oops("Oops", "report", "the guest's kernel ended what it did"),
   oops("Oops - BUG", "bug", "the guest's kernel found itself in a state that its author has excluded"),
   oops("Oops - CFI", "jump", "the guest's kernel called a function by a pointer of another type"),

@@ -52,6 +52,7 @@ export const SIGN_KINDS = {
   "no-disk": "a guest without its disk: `name`",
   "has-disk": "a virtio disk that a guest's kernel lists",
   oops: "an exception in a guest's kernel: `what` it did, the `function`",
+  "kernel-report": "a report of a guest's kernel about itself: `report`, the `device`",
   panic: "a panic of a guest's kernel: `reason`",
   lint: "a finding in a VM's devicetree: `kind`, and whether its `node` is of reserved-memory",
   tree: "a devicetree: `bytes`",

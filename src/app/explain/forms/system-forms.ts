@@ -110,7 +110,7 @@ export const KERNEL_FORMS: readonly FormEntry[] = [
   kernel("Machine model: linux,dummy-virt", {
     sign: "guest",
     says: "the kernel has a devicetree of crosvm or of QEMU's virt: it runs in a VM",
-    shared: true,
+    own: true,
     quiet: true,
   }),
   kernel("Hardware name: linux,dummy-virt", {

@@ -305,7 +305,6 @@ export const CROSVM_FORMS: readonly FormEntry[] = [
     sign: "linker",
     says: ({ program, library }) =>
       `${program} was built for another version of Android: ${library} needs a symbol that no library on this phone has`,
-    own: undefined,
     only: ({ program }) => /crosvm|qemu/.test(String(program)),
   }),
   crosvm("Failed to remove memlock rlimit: ", {
