@@ -1,7 +1,8 @@
-// `deno task bench page`: a recording in a browser beside the same in the program: speed by CPU
-// time of the page's process and of `el2 replay`, when the first screen is there, and the most
-// memory of the page's process. The pages of files count for it apart: they are the browser's
-// program, which all its pages share. The browser is a headless Chromium, the server a plain one.
+// `deno task bench page`: a recording in a browser beside the same in the program: speed by time,
+// from opening to the end of the run, and by CPU time of the page's process and of `el2 replay`;
+// when the first screen is there, and the most memory of the page's process. The pages of files
+// count for it apart: they are the browser's program, which all its pages share. The browser is a
+// headless Chromium, the server a plain one.
 
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -25,16 +26,21 @@ const RUNS = {
   "the demo, 60s": { words: () => ["run", DEMO, "--turbo", "--for", "60s"], memory: 200 },
   "Debian boots and powers off": { words: async () => [...await debianBoot(), "--turbo", "--stdio"], memory: 700 },
 } as const;
-/** The least speed of a page, the program's being 1, and the latest first screen, s. */
+/** The least speed of a page by time, the program's being 1, and the latest first screen, s. */
 const SPEED = 0.5, FIRST_SCREEN = 1.5;
 const ROWS = ".xterm-rows";
 
+/** Seconds: by a clock, and of CPU time of all threads. */
+interface Duration {
+  readonly time: number;
+  readonly cpu: number;
+}
+
 /** Figures of one page. */
 interface PageFigures {
-  /** CPU seconds of `el2 replay`. */
-  readonly program: number;
-  /** Those of the page's process, until it is at the end. */
-  readonly page: number;
+  readonly program: Duration;
+  /** Until it is at the end. */
+  readonly page: Duration;
   /** Seconds of wall time. */
   readonly firstScreen: number;
   /** MiB: the most that was resident, and the browser's part of that. */
@@ -47,7 +53,7 @@ export const pageContest: Contest = async () => {
   await pageProgram(MAIN);
   return async () => {
     const figures = new Map<string, number>();
-    for (const [name, { words }] of Object.entries(RUNS)) figures.set(name, (await measure(await words())).page);
+    for (const [name, { words }] of Object.entries(RUNS)) figures.set(name, (await measure(await words())).page.cpu);
     return figures;
   };
 };
@@ -62,7 +68,8 @@ export async function benchPage(rounds: number, json: boolean): Promise<void> {
   for (const [name, { words, memory }] of Object.entries(RUNS)) {
     const line = await words(), { results } = await trustedRounds(rounds, () => measure(line));
     const figures: readonly Figure[] = [
-      { what: "speed beside the program's", unit: "times", values: results.map(({ program, page }) => program / page), least: SPEED },
+      speed("time", results, SPEED),
+      speed("cpu", results),
       { what: "first screen", unit: "s", values: results.map(({ firstScreen }) => firstScreen), most: FIRST_SCREEN },
       { what: "the most memory of its own", unit: "MiB", values: results.map(({ resident, shared }) => resident - shared), most: memory },
       { what: "the browser's program in memory", unit: "MiB", values: results.map(({ shared }) => shared) },
@@ -71,9 +78,15 @@ export async function benchPage(rounds: number, json: boolean): Promise<void> {
     if (json) continue;
     console.log(`${name}: median (least-greatest) of ${rounds}`);
     for (const { what, unit, values } of figures) console.log(`  ${what}: ${withSpread([...values])} ${unit}`);
-    console.log(`  ${median(results.map(({ page }) => page)).toFixed(2)} s of CPU time`);
+    console.log(`  ${median(results.map(({ page }) => page.cpu)).toFixed(2)} s of CPU time`);
   }
   if (json) printDocument({ schema: "el2.bench.page/1", rounds, table });
+}
+
+/** The speed of the page beside the program's. */
+function speed(by: keyof Duration, results: readonly PageFigures[], least?: number): Figure {
+  const what = `speed beside the program's, by ${by === "cpu" ? "CPU time" : "time"}`;
+  return { what, unit: "times", values: results.map(({ program, page }) => program[by] / page[by]), ...least !== undefined && { least } };
 }
 
 /** Sizes of the programs that each page has. */
@@ -93,7 +106,8 @@ async function measure(words: readonly string[]): Promise<PageFigures> {
   try {
     await cpuSeconds(el2(...words, "--record", file));
     await cpuSeconds(el2("publish", file, `${folder}/site`));
-    const program = await cpuSeconds(el2("replay", file));
+    const programBegun = performance.now(), programCpu = await cpuSeconds(el2("replay", file));
+    const program = { time: (performance.now() - programBegun) / 1000, cpu: programCpu };
     await using browser = await Browser.start();
     await using server = serveFolder(`${folder}/site`);
     const before = await renderers(browser), begun = performance.now();
@@ -101,10 +115,11 @@ async function measure(words: readonly string[]): Promise<PageFigures> {
     await contains(page, /Overview/);
     const firstScreen = (performance.now() - begun) / 1000;
     await contains(page, /ended:.*identical/);
+    const time = (performance.now() - begun) / 1000;
     const [pid, cpu] = [...await renderers(browser)].find(([pid]) => !before.has(pid)) ?? [];
     if (pid === undefined || cpu === undefined) throw new Error("the page has no process of its own");
     const [resident, shared] = [await residentMemory(pid, "VmHWM"), await residentMemory(pid, "RssFile")];
-    return { program, page: cpu, firstScreen, resident, shared };
+    return { program, page: { time, cpu }, firstScreen, resident, shared };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
