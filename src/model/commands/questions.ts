@@ -64,9 +64,9 @@ const reasonText = (row: Row): string =>
   rowsOf(REASONS, { table: REASONS.name, rows: [row] }).flatMap((reason) => reasonLines(reason).map(({ text }) => `${text}\n`)).join("");
 
 export const WHY = command("why", {
-  doc: "explain a failure: the requester, the chain of operations, the rule, the values and the way out; or why a VM ended or hangs",
+  doc: "explain a failure: requester, chain of operations, rule, values and way out; or why a VM ended or hangs",
   args: {
-    reason: wordOr(idOf("why"), "last, why:N, ev:ID, reg:VM/INDEX/esr_el2 or a VM", "last"),
+    reason: wordOr(idOf("why"), "last, why:N, ev:ID, reg:ID or a VM", "last"),
     list: flag("list the reasons, newest first"),
     vm: option(idOf("vm"), "only operations that this VM requested"),
     about: option(text, "only operations on this object", { value: "id" }),
