@@ -191,7 +191,8 @@ Deno.test("a VM that does not start has the ioctl of its own VMM as its cause, n
       ["stuck", true],
       lost.text,
     );
-    assert.deepEqual([off.verdict, off.text], ["starts", "no vCPU is powered on"]);
+    const offText = "all its vCPUs are off, so that none can turn one on: vcpu:off/0 called CPU_OFF last, at 0x8000000c";
+    assert.deepEqual([off.verdict, off.text], ["stuck", offText]);
 
     // A machine that has just been loaded, in which no event has happened yet.
     const loaded = await demoSystem(configuration, inject, folder);
