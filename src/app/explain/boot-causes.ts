@@ -1,5 +1,5 @@
 // The causes of guests that a VMM has started and that do not come up: firmware, boot loaders and
-// kernels that miss something.
+// kernels that miss something, or refuse what they get.
 
 import { type Cause, sign } from "./cause.ts";
 
@@ -115,6 +115,71 @@ export const BOOT_CAUSES: readonly Cause[] = [
       "hide features from it: arm64.nosve arm64.nomte arm64.nopauth arm64.nosme in its command line, or another model (QEMU: -cpu)",
     ],
     asks: ["the Code: line of the same report: the word in brackets is the instruction"],
+  },
+  {
+    id: "no-partition",
+    says: "the guest's kernel has its disk, and no such partition or file system on it: the list that it prints has what it found",
+    certain: true,
+    evidence: [sign("has-disk", 27, true), sign("panic", 3), { of: "no-disk", points: 2 }],
+    tries: [
+      "name what the list has: root=/dev/vda for an image without partitions, root=/dev/vda1 for the first one; see it: `fdisk -l IMAGE`",
+      "error -19 or -22 beside a name of the list: the kernel was built without the driver of that file system",
+    ],
+  },
+  {
+    id: "other-key",
+    says: "pvmfw starts only images that the key of its platform has signed, and this one has another signature or none",
+    certain: true,
+    evidence: [{
+      of: "avf-end",
+      where: { reason: ["PVM_FIRMWARE_PUBLIC_KEY_MISMATCH", "PVM_FIRMWARE_PAYLOAD_VERIFICATION_FAILED"] },
+      points: 30,
+      must: true,
+    }],
+    tries: ["take the image of the phone's own com.android.virt, or a VM that is not protected"],
+  },
+  {
+    id: "refused-tree",
+    says:
+      "pvmfw checks the devicetree that the VMM gives a protected VM, and refuses this one: it has what pvmfw does not know, or lacks what it needs",
+    certain: true,
+    evidence: [{ of: "avf-end", where: { reason: "PVM_FIRMWARE_INVALID_FDT" }, points: 30, must: true }],
+    tries: [
+      "read the line before it on the VM's log: it names the node; a debuggable VM prints it (vm tool: --debug full)",
+      "use the crosvm of the same release as pvmfw: their devicetrees belong together",
+    ],
+  },
+  {
+    id: "refused-payload",
+    says: "pvmfw refuses where the VMM has put the kernel or its ramdisk: outside of the VM's memory, over pvmfw's own, or empty",
+    certain: true,
+    evidence: [{
+      of: "avf-end",
+      where: { reason: ["PVM_FIRMWARE_INVALID_PAYLOAD", "PVM_FIRMWARE_INVALID_RAMDISK"] },
+      points: 30,
+      must: true,
+    }],
+    tries: ["give the VM more memory than kernel and ramdisk have together, and an image that is not empty"],
+  },
+  {
+    id: "pvmfw-handover",
+    says:
+      "pvmfw does not accept what the phone's boot loader gave it: its certificates (DICE) or its configuration; the VM is not the cause",
+    certain: true,
+    evidence: [{
+      of: "avf-end",
+      where: {
+        reason: [
+          "PVM_FIRMWARE_INVALID_BCC",
+          "PVM_FIRMWARE_INVALID_DICE_HANDOVER",
+          "PVM_FIRMWARE_INVALID_CONFIG_DATA",
+          "PVM_FIRMWARE_SECRET_DERIVATION_FAILED",
+        ],
+      },
+      points: 30,
+      must: true,
+    }],
+    tries: ["flash pvmfw and the boot loader of one release; until then only VMs that are not protected start"],
   },
   {
     id: "no-controller",

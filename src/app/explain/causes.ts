@@ -197,47 +197,6 @@ const OTHERS: readonly Cause[] = [
     ],
   },
   {
-    id: "no-partition",
-    says: "the guest's kernel has its disk, and no such partition or file system on it: the list that it prints has what it found",
-    certain: true,
-    evidence: [sign("has-disk", 27, true), sign("panic", 3), { of: "no-disk", points: 2 }],
-    tries: [
-      "name what the list has: root=/dev/vda for an image without partitions, root=/dev/vda1 for the first one; see it: `fdisk -l IMAGE`",
-      "error -19 or -22 beside a name of the list: the kernel was built without the driver of that file system",
-    ],
-  },
-  {
-    id: "guest-null",
-    says: "code of the guest's kernel used a pointer that nobody had set, or a field of one: the VM around it works",
-    certain: true,
-    evidence: [{ of: "oops", where: { what: "null" }, points: 22, must: true }],
-    tries: [
-      "the line `pc :` names the function and its module; the address is the offset of the field in its structure",
-      way`boot the same kernel here, with its ramdisk and module: ${hint("vcpu stack")} has lines and variables, and ${
-        hint("back")
-      } goes to who left it zero`,
-    ],
-  },
-  {
-    id: "guest-address",
-    says:
-      "code of the guest's kernel used an address that is not mapped, or not for that: freed memory, an end of a buffer, a device's address without ioremap, a constant",
-    certain: true,
-    evidence: [{ of: "oops", where: { what: "address" }, points: 22, must: true }],
-    tries: [
-      "the line `pc :` names the function and its module; the line with pgd, pmd and pte shows at which level its translation ends",
-      way`boot the same kernel here, with its ramdisk and module: ${hint("who")} names the last writer of the pointer`,
-    ],
-  },
-  {
-    id: "guest-bug",
-    says:
-      "code of the guest's kernel found a state that its author has excluded (BUG_ON), or jumped where it may not: the VM around it works",
-    certain: true,
-    evidence: [{ of: "oops", where: { what: ["bug", "jump"] }, points: 22, must: true }],
-    tries: ["the line `pc :` names the function and its module; boot the same kernel here, and look back from there"],
-  },
-  {
     id: "guest-panic",
     says: "the guest's kernel gave up; the VM around it works",
     certain: true,
@@ -299,61 +258,6 @@ const OTHERS: readonly Cause[] = [
       must: true,
     }],
     tries: ["remove the instance, and make the VM anew (VirtualMachineManager.delete; vm tool: another --instance)"],
-  },
-  {
-    id: "other-key",
-    says: "pvmfw starts only images that the key of its platform has signed, and this one has another signature or none",
-    certain: true,
-    evidence: [{
-      of: "avf-end",
-      where: { reason: ["PVM_FIRMWARE_PUBLIC_KEY_MISMATCH", "PVM_FIRMWARE_PAYLOAD_VERIFICATION_FAILED"] },
-      points: 30,
-      must: true,
-    }],
-    tries: ["take the image of the phone's own com.android.virt, or a VM that is not protected"],
-  },
-  {
-    id: "refused-tree",
-    says:
-      "pvmfw checks the devicetree that the VMM gives a protected VM, and refuses this one: it has what pvmfw does not know, or lacks what it needs",
-    certain: true,
-    evidence: [{ of: "avf-end", where: { reason: "PVM_FIRMWARE_INVALID_FDT" }, points: 30, must: true }],
-    tries: [
-      "read the line before it on the VM's log: it names the node; a debuggable VM prints it (vm tool: --debug full)",
-      "use the crosvm of the same release as pvmfw: their devicetrees belong together",
-    ],
-  },
-  {
-    id: "refused-payload",
-    says: "pvmfw refuses where the VMM has put the kernel or its ramdisk: outside of the VM's memory, over pvmfw's own, or empty",
-    certain: true,
-    evidence: [{
-      of: "avf-end",
-      where: { reason: ["PVM_FIRMWARE_INVALID_PAYLOAD", "PVM_FIRMWARE_INVALID_RAMDISK"] },
-      points: 30,
-      must: true,
-    }],
-    tries: ["give the VM more memory than kernel and ramdisk have together, and an image that is not empty"],
-  },
-  {
-    id: "pvmfw-handover",
-    says:
-      "pvmfw does not accept what the phone's boot loader gave it: its certificates (DICE) or its configuration; the VM is not the cause",
-    certain: true,
-    evidence: [{
-      of: "avf-end",
-      where: {
-        reason: [
-          "PVM_FIRMWARE_INVALID_BCC",
-          "PVM_FIRMWARE_INVALID_DICE_HANDOVER",
-          "PVM_FIRMWARE_INVALID_CONFIG_DATA",
-          "PVM_FIRMWARE_SECRET_DERIVATION_FAILED",
-        ],
-      },
-      points: 30,
-      must: true,
-    }],
-    tries: ["flash pvmfw and the boot loader of one release; until then only VMs that are not protected start"],
   },
   {
     id: "many-slots",

@@ -227,7 +227,7 @@ export const MACHINE_CAUSES: readonly Cause[] = [
     says: "two parts of the configuration are at one place, or have one name: a drive's index or unit, an id, an address",
     certain: true,
     evidence: [sign("twice", 30, true)],
-    tries: ["give one of them another id, index or unit, or leave out the one that a front end has added by itself"],
+    tries: ["give one of them another id, index or unit, or drop the one that a front end added on its own"],
   },
   {
     id: "conflict",

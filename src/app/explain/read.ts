@@ -57,20 +57,21 @@ function readText(file: string, bytes: Uint8Array, kept: KeptLines, notes: strin
   let before: LineWords | undefined;
   for (let index = 0; index < lines.length; index++) {
     const line = lines[index], at: LinePlace = { file, line: index + 1 }, own = wordsOf(line);
-    const listing = calls.read(line, at) ?? listed(line, at) ?? reported(line, at);
-    if (listing) kept.add(listing);
+    const one = calls.read(line, at) ?? listed(line, at) ?? reported(own, at);
+    if (one) kept.add(one);
     const messages = messagesOf(line, own.known), torn = before ? tornMessages(before, own) : [];
     for (const [form, match] of messages) kept.add(explainedBy(form, match, line, at, lines));
     for (const { form, match, text } of torn) kept.add(explainedBy(form, match, text, { file, line: index }, lines), true);
-    const unknown = listing || messages.length > 0 || torn.length > 0 ? undefined : spoken(line, at, lines);
+    const unknown = one || messages.length > 0 || torn.length > 0 ? undefined : spoken(line, at, lines);
     if (unknown) kept.add(unknown);
     before = own;
   }
 }
 
-/** A line and its words. */
+/** A line, without what loggers put before it, and its words. */
 interface LineWords {
   readonly text: string;
+  readonly body: string;
   readonly words: readonly string[];
   /** Those by which messages are found. */
   readonly known: readonly string[];
@@ -78,16 +79,16 @@ interface LineWords {
 
 function wordsOf(text: string): LineWords {
   const words = text.match(WORD) ?? [];
-  return { text, words, known: wordsOfMessages(words) };
+  return { text, body: bodyOf(text), words, known: wordsOfMessages(words) };
 }
 
 /** Messages that begin in one line and end in the next. */
 function tornMessages(first: LineWords, next: LineWords): { form: Form; match: Match; text: string }[] {
   if (first.text === "" || next.text === "") return [];
-  const border = /\w$/.test(first.text) ? `${first.words.at(-1) ?? ""}${bodyOf(next.text).match(WORD)?.[0] ?? ""}` : "";
+  const border = /\w$/.test(first.text) ? `${first.words.at(-1) ?? ""}${next.body.match(WORD)?.[0] ?? ""}` : "";
   const words = [...first.known, ...next.known, ...wordsOfMessages([border])];
   if (words.length === 0) return [];
-  const body = bodyOf(next.text).trimStart();
+  const body = next.body.trimStart();
   return ["", " "].flatMap((between) => {
     const from = first.text.length, text = `${first.text}${between}${body}`;
     return messagesOf(text, words).flatMap(([form, match]) => {

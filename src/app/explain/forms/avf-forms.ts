@@ -14,6 +14,9 @@ const STATUSES: Readonly<Record<string, string>> = {
 };
 const SHUTDOWN = "exit status: 0";
 
+/** The same failure in older and in newer releases of pvmfw. */
+const BAD_CERTIFICATES = "pvmfw does not accept the certificates that the phone's boot loader gave it";
+
 /** Reasons for the death of a VM that its guest or virtmgr names. */
 const REASONS: Readonly<Record<string, string>> = {
   PVM_FIRMWARE_PUBLIC_KEY_MISMATCH: "pvmfw does not accept the image: another key has signed it than the one that pvmfw trusts",
@@ -22,8 +25,8 @@ const REASONS: Readonly<Record<string, string>> = {
   PVM_FIRMWARE_INVALID_FDT: "pvmfw refuses the VM's devicetree",
   PVM_FIRMWARE_INVALID_PAYLOAD: "pvmfw refuses the place or size of the VM's kernel",
   PVM_FIRMWARE_INVALID_RAMDISK: "pvmfw refuses the place or size of the VM's ramdisk",
-  PVM_FIRMWARE_INVALID_BCC: "pvmfw does not accept the certificates that the phone's boot loader gave it",
-  PVM_FIRMWARE_INVALID_DICE_HANDOVER: "pvmfw does not accept the certificates that the phone's boot loader gave it",
+  PVM_FIRMWARE_INVALID_BCC: BAD_CERTIFICATES,
+  PVM_FIRMWARE_INVALID_DICE_HANDOVER: BAD_CERTIFICATES,
   PVM_FIRMWARE_INVALID_CONFIG_DATA: "pvmfw does not accept the configuration that the phone's boot loader gave it",
   PVM_FIRMWARE_SECRET_DERIVATION_FAILED: "pvmfw could not derive the VM's secrets from those of the phone",
   PVM_FIRMWARE_INTERNAL_ERROR: "pvmfw failed, and does not say why: its own log has more",

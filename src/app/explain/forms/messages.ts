@@ -3,6 +3,7 @@
 import { ACCELERATOR_FORMS } from "./accelerator-forms.ts";
 import { AVF_FORMS } from "./avf-forms.ts";
 import { BOOT_FORMS } from "./boot-forms.ts";
+import { EXCEPTION_FORMS } from "./exception-forms.ts";
 import { CROSVM_FORMS, QEMU_FORMS } from "./vmm-forms.ts";
 import { type Form, form, valuesOf } from "./form.ts";
 import { type Match, matchFormat } from "./format.ts";
@@ -18,7 +19,7 @@ import { HYPERVISOR_FORMS, KERNEL_FORMS, SHELL_FORMS } from "./system-forms.ts";
 export const FORMS: readonly Form[] = [
   ...[GUNYAH_FORMS, VENDOR_FORMS, GENIEZONE_FORMS, CROSVM_FORMS, AVF_FORMS, QEMU_FORMS],
   ...[HYPERVISOR_FORMS, RM_FORMS, KVM_FORMS, HOST_FORMS, KERNEL_FORMS, SHELL_FORMS],
-  ...[ACCELERATOR_FORMS, MANAGER_FORMS, BOOT_FORMS],
+  ...[ACCELERATOR_FORMS, MANAGER_FORMS, BOOT_FORMS, EXCEPTION_FORMS],
 ].flatMap((all) => all.map(form));
 
 const BY_WORD: ReadonlyMap<string, readonly Form[]> = Map.groupBy(FORMS, ({ matched }) => matched.word);
