@@ -15,7 +15,7 @@ import type { View } from "../readers/inspected.ts";
 import { type FoundIrq, isInInterrupt } from "../readers/objects/read-irqs.ts";
 import { readOwner } from "../readers/objects/read-memory.ts";
 import { loopExits } from "../causes/loop-ends.ts";
-import { endedSharers } from "../readers/objects/absent-peers.ts";
+import { endedAt, endedSharers } from "../readers/objects/absent-peers.ts";
 import type { AnsweredCall, Prospects } from "./prospects.ts";
 import { isAsleep } from "./sleep.ts";
 import type { OtherVms } from "./verdict.ts";
@@ -208,9 +208,9 @@ export function leftLocks(view: View, vcpu: Vcpu, loop: EndlessLoop, others: Oth
   const { load } = exclusivesOf(view, vcpu, loop), lock = lockOf(view, vcpu, loop);
   if (!load || !lock) return [];
   return endedSharers(view, view.vmOf(vcpu.addressSpace), lock).flatMap((vm): OfCode<Evidence, "left-lock">[] => {
-    const fact = others.verdictOn(vm)?.fact, end = view.hypervisor.trace.reasons.endOf(nameOf(vm));
-    if (!fact || !end) return [];
-    const { size, pa, va, value } = lock, at = rangeOf(view, vcpu, load.at), ended = { vm, fact, ended_ns: String(end.time) };
+    const fact = others.verdictOn(vm)?.fact, ended_ns = endedAt(view, vm);
+    if (!fact || ended_ns === null) return [];
+    const { size, pa, va, value } = lock, at = rangeOf(view, vcpu, load.at), ended = { vm, fact, ended_ns };
     return [{ code: "left-lock", ...ended, at, lock: rangeOf(view, vcpu, va), size, pa: paId(pa), value: hex(value) }];
   });
 }

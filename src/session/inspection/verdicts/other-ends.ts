@@ -4,10 +4,9 @@
 import type { Evidence } from "../../../model/queries/facts/evidence.ts";
 import type { OfCode } from "../../../model/queries/facts/fact.ts";
 import { wordOf } from "../../../model/queries/facts/verdict.ts";
-import { nameOf } from "../../../model/queries/ids.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View } from "../readers/inspected.ts";
-import { absentOf } from "../readers/objects/absent-peers.ts";
+import { absentOf, endedAt } from "../readers/objects/absent-peers.ts";
 import { type PeerWait, waitsOfLoop, waitsOfSleep } from "./peer-waits.ts";
 import { isAsleep, type Sleep } from "./sleep.ts";
 import { evidenceRule, isSick, type Patient, type Verdict, type VerdictCode } from "./verdict.ts";
@@ -40,8 +39,7 @@ const LATER = 1e9;
 function idleEnd({ view, others }: Patient, { what }: PeerWait): OfCode<Evidence, "other-end"> | undefined {
   const { by: vm } = what, verdict = others.verdictOn(vm);
   if (!verdict || !isSick(verdict) && !hasLeft(view, vm, verdict) && !sleepsLong(others.asleep.get(vm))) return undefined;
-  const { fact } = verdict, end = view.hypervisor.trace.reasons.endOf(nameOf(vm));
-  return { code: "other-end", vm, what, fact, ended_ns: end ? String(end.time) : null };
+  return { code: "other-end", vm, what, fact: verdict.fact, ended_ns: endedAt(view, vm) };
 }
 
 const sleepsLong = (sleep: Sleep | undefined) => sleep?.timer !== undefined && sleep.timer.in_ns > LATER;

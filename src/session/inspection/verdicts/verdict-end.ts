@@ -10,6 +10,7 @@ import type { Operation } from "../../../machine/hypervisor/inspect.ts";
 import { endedBy } from "../kernels/kernels.ts";
 import type { View } from "../readers/inspected.ts";
 import { callPlaces, rangeOf } from "../readers/guest/code-range.ts";
+import { lastEnd } from "../readers/objects/absent-peers.ts";
 import { isQuiet } from "../readers/objects/quiet.ts";
 import { areTurnedOff } from "./sleep.ts";
 import { Vmid } from "../readers/guest-names.ts";
@@ -40,9 +41,6 @@ function hasEndedMachine({ view, vm: { id, vmid } }: Patient): boolean {
 function hasEnded(patient: Patient): boolean {
   return patient.vm.ended !== null || ENDING.has(patient.vm.state) || hasEndedMachine(patient);
 }
-
-/** The reason of a VM's last end. */
-const lastEnd = (view: View, id: string) => view.hypervisor.trace.reasons.endOf(nameOf(id));
 
 /** The end of the machine that the primary VM asked for. */
 function switchedOff({ view, vm: { vmid }, vcpus }: Patient): Verdict<"switched-off" | "reset" | "watchdog-bite"> | undefined {

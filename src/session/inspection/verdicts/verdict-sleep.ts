@@ -12,6 +12,7 @@ import { WAITS } from "../../../model/queries/facts/wait.ts";
 import { conId, irqId, nameOf } from "../../../model/queries/ids.ts";
 import type { View } from "../readers/inspected.ts";
 import type { FoundIrq } from "../readers/objects/read-irqs.ts";
+import { endedAt } from "../readers/objects/absent-peers.ts";
 import { sourceNames } from "../readers/objects/virq-sources.ts";
 import { rangeOf } from "../readers/guest/code-range.ts";
 import { areTurnedOff, isAble, isGone, roomOf, type Sleep, type SleepingVms, type Waker } from "./sleep.ts";
@@ -46,11 +47,11 @@ function awaitsDead(view: View, sleep: Sleep, others: OtherVms): Verdict<"awaits
     const peer = raisers.find((one) => one !== vm && (isGone(others, one) || others.stuck.has(one))) ?? gone;
     if (peer === undefined) continue;
     const fact = others.verdictOn(peer)?.fact, does = doingOf(view, peer, fact, peer === gone, others);
-    const isOver = does === "failed" || does === "ended", end = isOver ? view.hypervisor.trace.reasons.endOf(nameOf(peer)) : undefined;
+    const isOver = does === "failed" || does === "ended", ended_ns = isOver ? endedAt(view, peer) : null;
     return {
       fact: { code: "awaits-dead", what: awaited(waker, peer), does },
       evidence: [
-        ...fact ? [{ code: "other-end" as const, vm: peer, what: null, fact, ended_ns: end ? String(end.time) : null }] : [],
+        ...fact ? [{ code: "other-end" as const, vm: peer, what: null, fact, ended_ns }] : [],
         ...peer === gone ? [] : [{ code: waker.until ? "answers" as const : "raises" as const, by: peer, through }],
       ],
       next: isOver ? hint("why", { about: peer }) : hint("diagnose", nameOf(peer)),

@@ -43,6 +43,15 @@ function mayCome({ system: { vms } }: View, name: string): boolean {
   return vms.exitOf(name) === undefined || vms.planned(name)?.restarts === true;
 }
 
+/** The reason of a VM's last end, by its id. */
+export const lastEnd = (view: View, vm: string) => view.hypervisor.trace.reasons.endOf(nameOf(vm));
+
+/** The virtual time (ns) of that. */
+export function endedAt(view: View, vm: string): string | null {
+  const end = lastEnd(view, vm);
+  return end ? String(end.time) : null;
+}
+
 /** VMs that have ended, and with which a VM shared memory. */
 export function endedSharers(view: View, vm: string, { pa }: SeenWord): readonly string[] {
   if (readOwner(view, paId(pa)).every(({ parcel }) => parcel === null)) return [];
