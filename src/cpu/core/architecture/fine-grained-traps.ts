@@ -28,6 +28,13 @@ interface MoveTrap extends TrapField {
   readonly only?: RegisterMove;
 }
 
+/** The keys of pointer authentication, in the order of their fields, and the registers of each. */
+const KEYS = ["APDAKey", "APDBKey", "APGAKey", "APIAKey", "APIBKey"];
+const halvesOf = (key: string) => new RegExp(`^${key}(Lo|Hi)_EL1$`, "i");
+
+/** Whether a register is half a key. */
+export const isKey = (name: string): boolean => KEYS.some((key) => halvesOf(key).test(name));
+
 /** Names of fields that stand for several registers. */
 const SEVERAL: Readonly<Record<string, RegExp>> = {
   ICC_IGRPENn_EL1: /^ICC_IGRPEN[01]_EL1$/,
@@ -36,9 +43,7 @@ const SEVERAL: Readonly<Record<string, RegExp>> = {
   DBGBVRn_EL1: /^DBGBVR\d+_EL1$/,
   DBGWCRn_EL1: /^DBGWCR\d+_EL1$/,
   DBGWVRn_EL1: /^DBGWVR\d+_EL1$/,
-  ...Object.fromEntries(
-    ["APDAKey", "APDBKey", "APGAKey", "APIAKey", "APIBKey"].map((key) => [key, new RegExp(`^${key}(Lo|Hi)_EL1$`, "i")]),
-  ),
+  ...Object.fromEntries(KEYS.map((key) => [key, halvesOf(key)])),
   DBGCLAIM: /^DBGCLAIM(SET|CLR)_EL1$/,
 };
 
@@ -58,7 +63,7 @@ const REGISTERS: readonly MoveTrap[] = [
   field(1, "AFSR1_EL1"),
   field(2, "AIDR_EL1", READ),
   field(3, "AMAIR_EL1"),
-  ...["APDAKey", "APDBKey", "APGAKey", "APIAKey", "APIBKey"].map((name, index) => field(4 + index, name, BOTH, "FEAT_PAuth")),
+  ...KEYS.map((name, index) => field(4 + index, name, BOTH, "FEAT_PAuth")),
   field(9, "CCSIDR_EL1", READ),
   field(10, "CLIDR_EL1", READ),
   field(11, "CONTEXTIDR_EL1"),

@@ -5,7 +5,7 @@
 import type { FeatureName } from "../../isa/cpus/features.ts";
 import { systemRegisterNumber } from "../../isa/names/system-register-names.ts";
 import { Pstate } from "../architecture/exceptions.ts";
-import { fineTrapOfMove, type RegisterMove } from "../architecture/fine-grained-traps.ts";
+import { fineTrapOfMove, isKey, type RegisterMove } from "../architecture/fine-grained-traps.ts";
 import { Cnthctl, Cptr, Hcr, Mdcr } from "../architecture/hypervisor-control.ts";
 import { hcr, isFinelyTrapped, isHost, withVirtualLines } from "../exceptions/el2-entry.ts";
 import { CPU } from "../state/cpu-state.ts";
@@ -95,9 +95,6 @@ const TRAPS: readonly (readonly [bit: keyof typeof Hcr, direction: RegisterMove,
 /** The bits of HCR_EL2 that trap an access to a register which the core holds. */
 export const trapBits = (name: string, direction: RegisterMove): readonly (keyof typeof Hcr)[] =>
   TRAPS.filter(([, of, names]) => of === direction && names.includes(name)).map(([bit]) => bit);
-
-/** Whether a register is half a key of pointer authentication, which HCR_EL2.APK gives to EL1. */
-export const isKey = (name: string): boolean => /^AP[DI]?[ABG]+KEY(LO|HI)_EL1$/i.test(name);
 
 /** Registers of the debug communications channel, which EL0 has. */
 const CHANNEL: readonly string[] = ["MDCCSR_EL0", "DBGDTR_EL0", "DBGDTRRX_EL0"];

@@ -5,10 +5,17 @@
 
 import { systemRegisterNumber, systemRegisterText } from "../../isa/names/system-register-names.ts";
 import { ExceptionClass, exceptionClass, Pstate } from "../architecture/exceptions.ts";
-import { type FineTrap, fineTrapNamed, fineTrapOfMove, fineTrapOfSys, type RegisterMove } from "../architecture/fine-grained-traps.ts";
+import {
+  type FineTrap,
+  fineTrapNamed,
+  fineTrapOfMove,
+  fineTrapOfSys,
+  isKey,
+  type RegisterMove,
+} from "../architecture/fine-grained-traps.ts";
 import { Cnthctl, Cptr, Hcr, Mdcr } from "../architecture/hypervisor-control.ts";
 import { IchHcr } from "../architecture/virtual-gic.ts";
-import { CHANNEL_OF_EL1, isKey, trapBits } from "./el2-controls.ts";
+import { CHANNEL_OF_EL1, trapBits } from "./el2-controls.ts";
 import { trapOfInstruction } from "./el2-instructions.ts";
 import type { RegisterName, VcpuState } from "./vcpu-state.ts";
 

@@ -9,8 +9,10 @@ export const DEVICE_WAYS_OUT: { readonly [B in DeviceBecause]: string } = {
   "stage-2": "take memory that stage 2 maps as Normal",
 };
 
-/** An error of CPU_ON that is not about the MPIDR; MPIDRs that are named for the others. */
-export const ALREADY_ON = "ALREADY_ON", MPIDRS_SHOWN = 4;
+/** An error of CPU_ON that is not about the MPIDR. */
+export const ALREADY_ON = "ALREADY_ON";
+/** MPIDRs that are named for the others. */
+const MPIDRS_SHOWN = 4;
 /** Why PSCI refuses to start a vCPU. */
 export const startRefused = (status: string, mpidrs: readonly string[]) =>
   status === ALREADY_ON
